@@ -1,0 +1,81 @@
+
+# Copyright (C) The ngx_mon authors
+
+SANITIZE =	0
+WERROR =	1
+CFLAGS =
+
+# another nginx than Debian's: its source tree, and options of its configure
+# where the tree brings no file conf_flags
+NGINX_SRC =	/usr/share/nginx/src
+NGX_FLAGS =	--with-compat --with-threads --with-http_ssl_module \
+		--with-http_v2_module --with-http_stub_status_module \
+		--with-http_realip_module --with-http_auth_request_module \
+		--with-http_slice_module
+
+ifeq ($(SANITIZE),0)
+BUILD =		build
+else
+BUILD =		build/sanitize
+endif
+
+NGINX =		$(or $(shell command -v nginx),/usr/sbin/nginx)
+JOBS =		$(shell expr $$(nproc) + 1)
+TESTS =		t
+
+# DEPS=no: never install packages
+DEPS =		yes
+
+export SANITIZE WERROR CFLAGS NGINX_SRC NGX_FLAGS
+
+unexport MAKEFLAGS MFLAGS
+
+
+.PHONY: all module unit run test lint docs bench fuzz matrix deb install \
+	uninstall clean deps-build deps-run deps-test deps-lint deps-bench
+
+all: module
+
+deps-build deps-run deps-test deps-lint deps-bench: deps-%:
+ifeq ($(DEPS),yes)
+	@misc/deps $*
+endif
+
+module: deps-build
+	@misc/build $(BUILD)
+
+unit: deps-test
+	@if [ -f t/unit/Makefile ]; then \
+		$(MAKE) -s -C t/unit BUILD=$(abspath $(BUILD))/unit; \
+	fi
+
+run: deps-run module
+	@PERL5LIB=t/lib NGX_MON_MODULE=$(abspath $(BUILD))/ngx_mon_module.so \
+	exec perl misc/run
+
+test: deps-test module unit
+	@NGX_MON_BUILD=$(abspath $(BUILD)) \
+	NGX_MON_MODULE=$(abspath $(BUILD))/ngx_mon_module.so \
+	prove -j$(JOBS) -r -It/lib $(TESTS)
+
+lint: deps-lint
+	@t/lint/run
+
+docs: deps-build
+	@misc/metrics-doc > docs/metrics.md.new
+	@mv docs/metrics.md.new docs/metrics.md
+
+bench: deps-bench module
+	@bench/run
+
+matrix: deps-test
+	@misc/matrix
+
+install: module
+	@misc/install install $(BUILD)/ngx_mon_module.so
+
+uninstall:
+	@misc/install uninstall
+
+clean:
+	rm -rf build
