@@ -1,0 +1,175 @@
+# Copyright (C) The ngx_mon authors
+
+"""Instructions that the module adds to a request, counted by callgrind."""
+
+import collections
+import os
+
+from callgrind import Profile
+from common import BUILD, Error, Server, Table
+
+N = int(os.environ.get('BENCH_REQUESTS', 2000))
+
+ANSWER = 'location / { return 200 "ok\\n"; }'
+RETURN = 'server { listen 127.0.0.1:%PORT%; ' + ANSWER + ' }'
+GIF = 'server { listen 127.0.0.1:%PORT%; location / { empty_gif; } }'
+LOG = 'access_log %DIR%/access.log combined;'
+LIMIT = 'limit_req_zone $binary_remote_addr zone=one:1m rate=100000r/s;' \
+        'limit_req zone=one burst=100000 nodelay;'
+ZONE = 'mon_zone mon 16m;'
+
+PROXY = '''
+upstream backend { server 127.0.0.1:%BACKEND%; keepalive 4; }
+server {
+    listen 127.0.0.1:%PORT%;
+    location / {
+        proxy_pass http://backend;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+    }
+}'''
+
+# name, http{}, with the module loaded, compared with, budget
+CASES = [
+    ('return 200', RETURN, False, None, None),
+    ('+ access_log',
+     LOG + RETURN, False, 'return 200', None),
+    ('+ module loaded, no mon_zone', RETURN, True, 'return 200', 0),
+    ('+ mon_zone', ZONE + RETURN, True, 'return 200', 450),
+    ('+ mon_zone, mon off', ZONE + 'mon off;' + RETURN, True, 'return 200', None),
+    ('+ mon_zone, one mon_label',
+     ZONE + 'mon_label kind $request_method;' + RETURN, True, 'return 200', None),
+    ('empty_gif', GIF, False, None, None),
+    ('empty_gif + limit_req', LIMIT + GIF, False, 'empty_gif', None),
+    ('empty_gif + mon_zone', ZONE + GIF, True, 'empty_gif', 450),
+    ('proxy_pass, keepalive', PROXY, False, None, None),
+    ('proxy_pass + access_log', LOG + PROXY, False, 'proxy_pass, keepalive',
+     None),
+    ('proxy_pass + mon_zone', ZONE + PROXY, True, 'proxy_pass, keepalive',
+     1100),
+]
+
+
+def ours(fn):
+    return 'ngx_mon_module.so' in (fn[0] or '')
+
+
+def outside(fn):
+    return not ours(fn)
+
+
+def timers(fn):
+    return fn[1] == 'ngx_event_expire_timers'
+
+
+def clock(fn):
+    return 'clock_gettime' in fn[1]
+
+
+def part_of_nginx(fn):
+    """What we only stand in front of: filters, the event loop."""
+    return fn[1].startswith('0x') or '_filter' in fn[1] \
+        or 'process_' in fn[1]
+
+
+def profile(name, http, module, n):
+    out = os.path.join(BUILD, 'bench', 'callgrind.out')
+    if os.path.exists(out):
+        os.unlink(out)
+
+    with Server(http, module=module, single=True,
+                wrapper=['valgrind', '-q', '--tool=callgrind',
+                         f'--callgrind-out-file={out}']) as s:
+        s.client('count', '/', n)
+
+    if not os.path.exists(out):
+        raise Error(f'{name}: callgrind wrote nothing')
+
+    return Profile(out)
+
+
+def per_request(name, http, module):
+    """
+    The difference of a run of 2N requests and one of N, so that start and
+    stop cancel out.  Handlers of our timers, which run by the clock and not by
+    the request, are left out: valgrind makes a second 50 times shorter.
+    """
+
+    one = profile(name, http, module, N)
+    two = profile(name, http, module, 2 * N)
+    edges = [p.between(timers, ours) for p in (one, two)]
+    total = (two.total - edges[1][1]) - (one.total - edges[0][1])
+    reads = [p.between(lambda fn: not clock(fn), clock)[0]
+             for p in (one, two)]
+    ticks, cost = edges[1]
+
+    return {
+        'total': total / N,
+        'clock': (reads[1] - reads[0]) / N,
+        'functions': functions(one, two),
+        'tick': cost / ticks if ticks else 0,
+    }
+
+
+def functions(one, two):
+    cost = collections.Counter()
+    for sign, p in ((1, two), (-1, one)):
+        for fn, c in p.cost.items():
+            if ours(fn):
+                cost[fn[1]] += sign * c
+        for (a, b), (_, c) in p.calls.items():
+            if ours(a) and outside(b) and not part_of_nginx(b):
+                cost['  -> ' + b[1]] += sign * c
+    return [(name, c / N) for name, c in cost.most_common()
+            if abs(c) / N >= 0.5]
+
+
+def run(options):
+    t = Table('Instructions per request, one worker, keep-alive',
+              f'valgrind --tool=callgrind nginx; client count PORT / {N}, then'
+              f' {2 * N}; the difference by {N}',
+              ['configuration', 'instructions', 'added', 'clock reads',
+               'budget', ''])
+    results = {}
+    detail = []
+
+    with Server(RETURN, module=False) as backend:
+        for name, http, module, base, budget in CASES:
+            if options.only and options.only not in name \
+                    and budget is None and base:
+                continue
+
+            http = http.replace('%BACKEND%', str(backend.port))
+            r = per_request(name, http, module)
+            results[name] = r
+
+            added = r['total'] - results[base]['total'] if base else None
+            # the clock's second may turn once more in one of the runs
+            slack = 3 if budget == 0 else 0
+            verdict = '' if budget is None else \
+                t.judge(name, added - slack, budget)
+            t.row(name, f"{r['total']:.0f}",
+                  '' if added is None else f'{added:+.0f}',
+                  f"{r['clock']:.1f}",
+                  '' if budget is None else budget, verdict)
+
+            if module and options.functions:
+                detail.append((name, r))
+
+    t.note('The kernel is not counted. valgrind hides the vDSO, so a clock '
+           'read counts as libc\'s system call stub; natively it is some '
+           '60 instructions, 26 ns, in the vDSO. One request is one '
+           'iteration of the event loop here; under load several share one.')
+
+    tick = max((r['tick'] for r in results.values()), default=0)
+    if tick:
+        t.note(f'Left out: the module\'s own timers, on average {tick:.0f} '
+               'instructions each time, about once a second.')
+    t.print()
+
+    for name, r in detail:
+        d = Table(f'{name}: where they go', 'bench/run a --functions',
+                  ['function', 'instructions per request'])
+        for fn, cost in r['functions']:
+            d.row(f'`{fn}`', f'{cost:.0f}')
+        d.print()
