@@ -1,0 +1,575 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon_upstream.h"
+
+
+/*
+ * What stands around an upstream's peer.  Attempts of a request follow each
+ * other: each begins in get and ends in free.
+ */
+
+typedef struct {
+    ngx_http_upstream_t              *upstream;
+    ngx_http_mon_upstream_t          *peers;
+
+    /* of the attempt; NULL between two */
+    ngx_mon_series_t                 *series;
+    uint64_t                          start;
+    ngx_uint_t                        status;
+    ngx_int_t                         rc;
+    unsigned                          reused:1;
+    unsigned                          header:1;
+    unsigned                          invalid:1;
+
+    /* the originals */
+    ngx_event_get_peer_pt             get;
+    ngx_event_free_peer_pt            free;
+    ngx_event_notify_peer_pt          notify;
+    void                             *data;
+#if (NGX_SSL || NGX_COMPAT)
+    ngx_event_set_peer_session_pt     set_session;
+    ngx_event_save_peer_session_pt    save_session;
+#endif
+    ngx_output_chain_filter_pt        output_filter;
+    void                             *filter_ctx;
+    ngx_int_t                       (*process_header)(ngx_http_request_t *r);
+    void                            (*finalize_request)(ngx_http_request_t *r,
+                                          ngx_int_t rc);
+} ngx_http_mon_attempt_t;
+
+
+static ngx_http_mon_hook_t *ngx_http_mon_attempt_hook(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static void ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u,
+    ngx_http_mon_attempt_t *a);
+static ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
+static void ngx_http_mon_attempt_notify(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t type);
+#if (NGX_SSL || NGX_COMPAT)
+static ngx_int_t ngx_http_mon_attempt_set_session(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_mon_attempt_save_session(ngx_peer_connection_t *pc,
+    void *data);
+#endif
+static void ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t reused);
+static void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
+static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
+static ngx_int_t ngx_http_mon_attempt_header(ngx_http_request_t *r);
+static void ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a,
+    uint64_t us);
+static void ngx_http_mon_attempt_finalize(ngx_http_request_t *r,
+    ngx_int_t rc);
+static void ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
+static ngx_int_t ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
+static ngx_int_t ngx_http_mon_attempt_broken(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc);
+static ngx_uint_t ngx_http_mon_attempt_timedout(ngx_peer_connection_t *pc);
+
+
+ngx_int_t
+ngx_http_mon_attempt_init(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_int_t                rc;
+    ngx_http_upstream_t     *u;
+    ngx_http_mon_hook_t     *hook;
+    ngx_http_mon_attempt_t  *a;
+
+    hook = ngx_http_mon_attempt_hook(r, us);
+
+    if (hook == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = hook->init(r, us);
+
+    if (rc != NGX_OK || !ngx_mon_active) {
+        return rc;
+    }
+
+    a = ngx_palloc(r->pool, sizeof(ngx_http_mon_attempt_t));
+    if (a == NULL) {
+        return NGX_ERROR;
+    }
+
+    u = r->upstream;
+
+    a->upstream = u;
+    a->peers = hook->upstream;
+    a->series = NULL;
+
+    ngx_http_mon_attempt_wrap(u, a);
+
+    return NGX_OK;
+}
+
+
+static ngx_http_mon_hook_t *
+ngx_http_mon_attempt_hook(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_uint_t                          i;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
+
+    i = ngx_http_mon_hook_key(us) & mcf->mask;
+
+    while (mcf->hooks[i].uscf != us) {
+
+        if (mcf->hooks[i].uscf == NULL) {
+            return NULL;
+        }
+
+        i = (i + 1) & mcf->mask;
+    }
+
+    return &mcf->hooks[i];
+}
+
+
+static void
+ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u, ngx_http_mon_attempt_t *a)
+{
+    a->data = u->peer.data;
+    a->get = u->peer.get;
+    a->free = u->peer.free;
+    a->notify = u->peer.notify;
+
+    u->peer.data = a;
+    u->peer.get = ngx_http_mon_attempt_get;
+    u->peer.free = ngx_http_mon_attempt_free;
+
+    if (a->notify) {
+        u->peer.notify = ngx_http_mon_attempt_notify;
+    }
+
+#if (NGX_SSL || NGX_COMPAT)
+
+    a->set_session = u->peer.set_session;
+    a->save_session = u->peer.save_session;
+
+    if (a->set_session) {
+        u->peer.set_session = ngx_http_mon_attempt_set_session;
+    }
+
+    if (a->save_session) {
+        u->peer.save_session = ngx_http_mon_attempt_save_session;
+    }
+
+#endif
+
+    a->output_filter = u->output.output_filter;
+    a->filter_ctx = u->output.filter_ctx;
+}
+
+
+static ngx_int_t
+ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    ngx_int_t  rc;
+
+    rc = a->get(pc, a->data);
+
+    a->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
+
+    /* NGX_DONE: with a connection from the cache */
+
+    if ((rc == NGX_OK || rc == NGX_DONE) && pc->name) {
+        ngx_http_mon_attempt_begin(a, pc, rc == NGX_DONE);
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    if (a->series) {
+        ngx_http_mon_attempt_end(a, pc, state);
+    }
+
+    a->free(pc, a->data, state);
+}
+
+
+static void
+ngx_http_mon_attempt_notify(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t type)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    a->notify(pc, a->data, type);
+}
+
+
+#if (NGX_SSL || NGX_COMPAT)
+
+static ngx_int_t
+ngx_http_mon_attempt_set_session(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    return a->set_session(pc, a->data);
+}
+
+
+static void
+ngx_http_mon_attempt_save_session(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    a->save_session(pc, a->data);
+}
+
+#endif
+
+
+static void
+ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t reused)
+{
+    ngx_mon_series_t     *s;
+    ngx_http_upstream_t  *u;
+
+    u = a->upstream;
+
+    s = ngx_http_mon_peer_series(a->peers, pc->name);
+
+    s->refs++;
+    ngx_mon_add(s, NGX_MON_PEER_IN_FLIGHT, 1);
+
+    if (reused) {
+        ngx_mon_add(s, NGX_MON_REUSED, 1);
+    }
+
+    a->series = s;
+    a->status = 0;
+    a->rc = NGX_OK;
+    a->reused = reused;
+    a->header = 0;
+    a->invalid = 0;
+
+    u->output.output_filter = ngx_http_mon_attempt_output;
+    u->output.filter_ctx = a;
+
+    ngx_http_mon_attempt_watch(a);
+
+    a->start = ngx_mon_now();
+}
+
+
+/* reinit_request of some protocols sets process_header anew */
+
+static void
+ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a)
+{
+    ngx_http_upstream_t  *u;
+
+    u = a->upstream;
+
+    if (u->peer.data != a) {
+
+        /* another module around ours hides the way to the attempt */
+
+        return;
+    }
+
+    if (u->process_header != ngx_http_mon_attempt_header) {
+        a->process_header = u->process_header;
+        u->process_header = ngx_http_mon_attempt_header;
+    }
+
+    if (u->finalize_request != ngx_http_mon_attempt_finalize) {
+        a->finalize_request = u->finalize_request;
+        u->finalize_request = ngx_http_mon_attempt_finalize;
+    }
+}
+
+
+/* the first output: the peer is connected, and the TLS handshake done */
+
+static ngx_int_t
+ngx_http_mon_attempt_output(void *data, ngx_chain_t *in)
+{
+    ngx_http_mon_attempt_t  *a = data;
+
+    ngx_http_upstream_t  *u;
+
+    u = a->upstream;
+
+    u->output.output_filter = a->output_filter;
+    u->output.filter_ctx = a->filter_ctx;
+
+    if (a->series) {
+
+        if (!a->reused) {
+            ngx_mon_observe(a->series, NGX_MON_H_CONNECT,
+                            ngx_mon_now() - a->start);
+        }
+
+        ngx_http_mon_attempt_watch(a);
+    }
+
+    return a->output_filter(a->filter_ctx, in);
+}
+
+
+static ngx_int_t
+ngx_http_mon_attempt_header(ngx_http_request_t *r)
+{
+    ngx_int_t                rc;
+    ngx_http_upstream_t     *u;
+    ngx_http_mon_attempt_t  *a;
+
+    u = r->upstream;
+    a = u->peer.data;
+
+    u->process_header = a->process_header;
+
+    rc = a->process_header(r);
+
+    if (a->series == NULL || a->header) {
+
+        /* the header of a stale response, read from the cache */
+
+        return rc;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_mon_attempt_answered(a, ngx_mon_now() - a->start);
+        return rc;
+    }
+
+    if (rc == NGX_HTTP_UPSTREAM_INVALID_HEADER
+        || (rc == NGX_AGAIN && u->buffer.last == u->buffer.end))
+    {
+        a->invalid = 1;
+    }
+
+    ngx_http_mon_attempt_watch(a);
+
+    return rc;
+}
+
+
+static void
+ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a, uint64_t us)
+{
+    ngx_http_upstream_t  *u;
+
+    u = a->upstream;
+
+    a->header = 1;
+    a->status = u->headers_in.status_n;
+
+    if (a->status == 0) {
+
+        /* HTTP/0.9 */
+
+        a->status = u->state->status ? u->state->status : NGX_HTTP_OK;
+    }
+
+    ngx_mon_observe(a->series, NGX_MON_H_HEADER, us);
+    ngx_http_mon_attempt_response(a->series, a->status);
+}
+
+
+void
+ngx_http_mon_attempt_response(ngx_mon_series_t *s, ngx_uint_t status)
+{
+    u_char             buf[NGX_INT_T_LEN];
+    ngx_str_t          value;
+    ngx_mon_child_t   *child;
+    ngx_mon_series_t  *c;
+
+    child = &s->children[(status ^ (status >> 3)) % NGX_MON_CHILDREN];
+
+    if (child->key == status && child->series) {
+        c = child->series;
+
+    } else {
+        value.data = buf;
+        value.len = ngx_sprintf(buf, "%03ui", status) - buf;
+
+        c = ngx_mon_get(NGX_MON_G_ATTEMPT, s, NULL, &value, 1, 0);
+
+        if (c->overflow == NULL) {
+            child->key = status;
+            child->series = c;
+        }
+    }
+
+    ngx_mon_add(c, NGX_MON_RESPONSES, 1);
+    ngx_mon_touch(c);
+}
+
+
+/* called before free, with what became of the response */
+
+static void
+ngx_http_mon_attempt_finalize(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_upstream_t     *u;
+    ngx_http_mon_attempt_t  *a;
+
+    u = r->upstream;
+    a = u->peer.data;
+
+    a->rc = rc;
+
+    a->finalize_request(r, rc);
+}
+
+
+static void
+ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
+    ngx_uint_t state)
+{
+    ngx_int_t             failure;
+    ngx_mon_series_t     *s;
+    ngx_http_upstream_t  *u;
+
+    s = a->series;
+    u = a->upstream;
+
+    if (!a->header && u->state->header_time != (ngx_msec_t) -1) {
+
+        /* a header that came another way: nginx's clock must do */
+
+        ngx_http_mon_attempt_answered(a, u->state->header_time * 1000);
+    }
+
+    /* a tunnel's time is no latency */
+
+    if (a->header && !u->upgrade) {
+        ngx_mon_observe(s, NGX_MON_H_RESPONSE, ngx_mon_now() - a->start);
+    }
+
+    failure = ngx_http_mon_attempt_failure(a, pc, state);
+
+    if (failure != NGX_DECLINED) {
+        ngx_mon_add(s, NGX_MON_FAILURES + failure, 1);
+    }
+
+    ngx_mon_add(s, NGX_MON_SENT_BYTES, u->state->bytes_sent);
+    ngx_mon_add(s, NGX_MON_RECEIVED_BYTES, u->state->bytes_received);
+    ngx_mon_add(s, NGX_MON_PEER_IN_FLIGHT, -1);
+    ngx_mon_touch(s);
+
+    s->refs--;
+    a->series = NULL;
+}
+
+
+/*
+ * NGX_MON_FAILURE_*, or NGX_DECLINED: no failure, or no verdict, as when the
+ * client left before the peer answered.
+ */
+
+static ngx_int_t
+ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t state)
+{
+    if (!a->header) {
+
+        if (!(state & NGX_PEER_FAILED)) {
+            return NGX_DECLINED;
+        }
+
+        if (a->invalid) {
+            return NGX_MON_FAILURE_INVALID_HEADER;
+        }
+
+        return ngx_http_mon_attempt_timedout(pc) ? NGX_MON_FAILURE_TIMEOUT
+                                                 : NGX_MON_FAILURE_ERROR;
+    }
+
+    if (a->status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return ngx_http_mon_attempt_5xx(a->status);
+    }
+
+    if (state & (NGX_PEER_FAILED|NGX_PEER_NEXT)) {
+
+        /* proxy_next_upstream calls it one */
+
+        return (a->status == NGX_HTTP_TOO_MANY_REQUESTS)
+               ? NGX_MON_FAILURE_429 : NGX_MON_FAILURE_4XX;
+    }
+
+    return ngx_http_mon_attempt_broken(a, pc);
+}
+
+
+ngx_int_t
+ngx_http_mon_attempt_5xx(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_INTERNAL_SERVER_ERROR:
+        return NGX_MON_FAILURE_500;
+
+    case NGX_HTTP_BAD_GATEWAY:
+        return NGX_MON_FAILURE_502;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return NGX_MON_FAILURE_503;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        return NGX_MON_FAILURE_504;
+
+    default:
+        return (status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
+               ? NGX_MON_FAILURE_5XX : NGX_DECLINED;
+    }
+}
+
+
+/* a body that did not come to its end */
+
+static ngx_int_t
+ngx_http_mon_attempt_broken(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc)
+{
+    if (a->upstream->upgrade) {
+        return NGX_DECLINED;
+    }
+
+    if (a->rc == NGX_HTTP_GATEWAY_TIME_OUT) {
+        return NGX_MON_FAILURE_TIMEOUT;
+    }
+
+    if (a->rc == NGX_HTTP_BAD_GATEWAY) {
+        return ngx_http_mon_attempt_timedout(pc) ? NGX_MON_FAILURE_TIMEOUT
+                                                 : NGX_MON_FAILURE_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_mon_attempt_timedout(ngx_peer_connection_t *pc)
+{
+    ngx_connection_t  *c;
+
+    c = pc->connection;
+
+    return c && (c->read->timedout || c->write->timedout);
+}

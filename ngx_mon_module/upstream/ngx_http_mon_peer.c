@@ -1,0 +1,413 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon_upstream.h"
+
+
+/* peers resolved at run time whose state is shown */
+#define NGX_HTTP_MON_RESOLVED_MAX  1024
+
+/* after so many refreshes without it a resolved peer's place is reused */
+#define NGX_HTTP_MON_RESOLVED_KEEP  64
+
+
+static ngx_uint_t ngx_http_mon_peer_key(ngx_str_t *name);
+static ngx_http_mon_upstream_main_conf_t *ngx_http_mon_peer_refresh(void);
+static void ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_mon_hook_t *hook);
+static void ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_mon_upstream_t *up, ngx_http_upstream_rr_peer_t *peer);
+static ngx_uint_t ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer);
+static ngx_http_mon_peer_t *ngx_http_mon_peer_resolved(
+    ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_upstream_t *up,
+    ngx_str_t *name);
+
+
+/* all of an IPv4 address and its port, samples of anything longer */
+
+static ngx_uint_t
+ngx_http_mon_peer_key(ngx_str_t *name)
+{
+    u_char    *p;
+    uint64_t   a, b, c;
+
+    p = name->data;
+
+    if (name->len < 8) {
+        return ngx_hash_key(p, name->len);
+    }
+
+    ngx_memcpy(&a, p, 8);
+    ngx_memcpy(&b, p + name->len / 2 - 4, 8);
+    ngx_memcpy(&c, p + name->len - 8, 8);
+
+    a = (a ^ name->len) * 0x9e3779b97f4a7c15ULL;
+    a = (a ^ (a >> 32) ^ b) * 0x9e3779b97f4a7c15ULL;
+    a = (a ^ (a >> 32) ^ c) * 0x9e3779b97f4a7c15ULL;
+
+    return a >> 32;
+}
+
+
+ngx_http_mon_peer_t *
+ngx_http_mon_peer_find(ngx_http_mon_upstream_t *up, ngx_str_t *name)
+{
+    ngx_uint_t            i;
+    ngx_http_mon_peer_t  *peer;
+
+    i = ngx_http_mon_peer_key(name) & up->mask;
+
+    while ((peer = up->table[i]) != NULL) {
+
+        if (peer->name.len == name->len
+            && ngx_memcmp(peer->name.data, name->data, name->len) == 0)
+        {
+            break;
+        }
+
+        i = (i + 1) & up->mask;
+    }
+
+    return peer;
+}
+
+
+ngx_int_t
+ngx_http_mon_peer_add(ngx_conf_t *cf, ngx_http_mon_upstream_t *up,
+    ngx_str_t *name)
+{
+    ngx_uint_t                          i;
+    ngx_http_mon_peer_t                *peer, **peerp;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_upstream_module);
+
+    if (ngx_http_mon_peer_find(up, name)) {
+        return NGX_OK;
+    }
+
+    peer = ngx_pcalloc(cf->pool, sizeof(ngx_http_mon_peer_t));
+    peerp = ngx_array_push(&mcf->peers);
+
+    if (peer == NULL || peerp == NULL) {
+        return NGX_ERROR;
+    }
+
+    peer->name = *name;
+    peer->upstream = up;
+
+    *peerp = peer;
+
+    i = ngx_http_mon_peer_key(name) & up->mask;
+
+    while (up->table[i]) {
+        i = (i + 1) & up->mask;
+    }
+
+    up->table[i] = peer;
+
+    return NGX_OK;
+}
+
+
+ngx_mon_series_t *
+ngx_http_mon_peer_series(ngx_http_mon_upstream_t *up, ngx_str_t *name)
+{
+    ngx_str_t             values[2];
+    ngx_mon_series_t     *s;
+    ngx_http_mon_peer_t  *peer;
+
+    peer = ngx_http_mon_peer_find(up, name);
+
+    if (peer && peer->series) {
+        return peer->series;
+    }
+
+    values[0] = up->label;
+    values[1] = *name;
+
+    s = ngx_mon_get(NGX_MON_G_UPSTREAM, NULL, NULL, values, 2,
+                    peer ? NGX_MON_PIN : 0);
+
+    if (peer && s->overflow == NULL) {
+        peer->series = s;
+    }
+
+    return s;
+}
+
+
+ngx_int_t
+ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
+    ngx_str_t *values)
+{
+    ngx_uint_t                          k;
+    ngx_http_mon_peer_t                *peer;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_mon_peer_refresh();
+
+    if (mcf == NULL || i >= mcf->peers.nelts) {
+        return NGX_DONE;
+    }
+
+    peer = ((ngx_http_mon_peer_t **) mcf->peers.elts)[i];
+
+    if (peer->seen != mcf->refreshed) {
+        return NGX_DECLINED;
+    }
+
+    for (k = 0; k < NGX_MON_STATE_N; k++) {
+        cells[NGX_MON_PEER_STATE + k] = (peer->state == k);
+    }
+
+    cells[NGX_MON_PEER_WEIGHT] = peer->weight;
+
+    values[0] = peer->upstream->label;
+    values[1] = peer->name;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Reads the balancers' lists, once in an iteration of the event loop, so that
+ * a scrape costs a walk for each of its pieces.  A peer keeps its place from
+ * one refresh to the next: no scrape shows it twice.
+ */
+
+static ngx_http_mon_upstream_main_conf_t *
+ngx_http_mon_peer_refresh(void)
+{
+    ngx_uint_t                          i;
+    ngx_http_mon_upstream_t            *up;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                              ngx_http_mon_upstream_module);
+
+    if (mcf == NULL || mcf->hooks == NULL) {
+        return NULL;
+    }
+
+    if (mcf->refreshed && mcf->refreshed_at == ngx_current_msec) {
+        return mcf;
+    }
+
+    mcf->refreshed++;
+    mcf->refreshed_at = ngx_current_msec;
+
+    up = mcf->upstreams.elts;
+
+    for (i = 0; i < mcf->upstreams.nelts; i++) {
+        up[i].total = 0;
+        up[i].usable = 0;
+    }
+
+    for (i = 0; i <= mcf->mask; i++) {
+        if (mcf->hooks[i].stock) {
+            ngx_http_mon_peer_scan(mcf, &mcf->hooks[i]);
+        }
+    }
+
+    return mcf;
+}
+
+
+static void
+ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_mon_hook_t *hook)
+{
+    ngx_http_upstream_rr_peer_t   *peer;
+    ngx_http_upstream_rr_peers_t  *peers;
+
+    for (peers = hook->uscf->peer.data; peers; peers = peers->next) {
+
+        ngx_http_upstream_rr_peers_rlock(peers);
+
+        for (peer = peers->peer; peer; peer = peer->next) {
+            ngx_http_mon_peer_note(mcf, hook->upstream, peer);
+        }
+
+        ngx_http_upstream_rr_peers_unlock(peers);
+    }
+}
+
+
+static void
+ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_mon_upstream_t *up, ngx_http_upstream_rr_peer_t *peer)
+{
+    ngx_uint_t            state;
+    ngx_http_mon_peer_t  *p;
+
+    state = ngx_http_mon_peer_state(peer);
+
+    up->total++;
+    up->usable += (state == NGX_MON_STATE_UP);
+
+    p = ngx_http_mon_peer_find(up, &peer->name);
+
+    if (p == NULL) {
+        p = ngx_http_mon_peer_resolved(mcf, up, &peer->name);
+
+        if (p == NULL) {
+            return;
+        }
+    }
+
+    if (p->seen == mcf->refreshed) {
+
+        /* one address twice: it is as well as the better of the two */
+
+        p->weight += peer->weight;
+
+        if (state == NGX_MON_STATE_UP) {
+            p->state = state;
+        }
+
+        return;
+    }
+
+    p->seen = mcf->refreshed;
+    p->weight = peer->weight;
+    p->state = state;
+}
+
+
+static ngx_uint_t
+ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer)
+{
+#ifdef NGX_HTTP_UPSTREAM_DRAINING
+    if (peer->down == NGX_HTTP_UPSTREAM_DRAINING) {
+        return NGX_MON_STATE_DRAINING;
+    }
+#endif
+
+    if (peer->down) {
+        return NGX_MON_STATE_DOWN;
+    }
+
+    if (peer->max_fails
+        && peer->fails >= peer->max_fails
+        && ngx_time() - peer->checked <= peer->fail_timeout)
+    {
+        return NGX_MON_STATE_UNHEALTHY;
+    }
+
+    return NGX_MON_STATE_UP;
+}
+
+
+static ngx_http_mon_peer_t *
+ngx_http_mon_peer_resolved(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_mon_upstream_t *up, ngx_str_t *name)
+{
+    ngx_uint_t             i, k, n;
+    ngx_http_mon_peer_t   *p, *old, **peers;
+
+    if (name->len > NGX_SOCKADDR_STRLEN) {
+        return NULL;
+    }
+
+    old = NULL;
+    peers = mcf->peers.elts;
+    peers += mcf->configured;
+    n = mcf->peers.nelts - mcf->configured;
+
+    /* they tend to come in the order of the last time */
+
+    for (k = 0; k < n; k++) {
+        i = (mcf->hint + k) % n;
+        p = peers[i];
+
+        if (p->upstream == up && p->name.len == name->len
+            && ngx_memcmp(p->name.data, name->data, name->len) == 0)
+        {
+            mcf->hint = i + 1;
+            return p;
+        }
+
+        if (mcf->refreshed - p->seen > NGX_HTTP_MON_RESOLVED_KEEP) {
+            old = p;
+        }
+    }
+
+    p = old;
+
+    if (p == NULL) {
+
+        if (n == NGX_HTTP_MON_RESOLVED_MAX) {
+            return NULL;
+        }
+
+        p = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_mon_peer_t)
+                                         + NGX_SOCKADDR_STRLEN);
+        if (p == NULL) {
+            return NULL;
+        }
+
+        peers = ngx_array_push(&mcf->peers);
+        if (peers == NULL) {
+            return NULL;
+        }
+
+        *peers = p;
+        p->name.data = (u_char *) p + sizeof(ngx_http_mon_peer_t);
+    }
+
+    p->upstream = up;
+    p->name.len = name->len;
+    ngx_memcpy(p->name.data, name->data, name->len);
+
+    return p;
+}
+
+
+void
+ngx_http_mon_peer_check(ngx_mon_check_t *c)
+{
+    u_char                             *p, *last;
+    ngx_uint_t                          i, n;
+    ngx_http_mon_upstream_t            *up;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_mon_peer_refresh();
+
+    if (mcf == NULL) {
+        return;
+    }
+
+    n = 0;
+    p = c->message;
+    last = p + sizeof(c->message);
+    up = mcf->upstreams.elts;
+
+    for (i = 0; i < mcf->upstreams.nelts; i++) {
+
+        if (!up[i].known || 2 * up[i].usable >= ngx_max(up[i].total, 1)) {
+            continue;
+        }
+
+        if (up[i].usable == 0) {
+            c->status = NGX_MON_UNHEALTHY;
+            c->ready = 0;
+
+        } else if (c->status == NGX_MON_HEALTHY) {
+            c->status = NGX_MON_DEGRADED;
+        }
+
+        p = ngx_slprintf(p, last, "%s%V: %ui of %ui peers usable",
+                         n++ ? ", " : "", &up[i].label, up[i].usable,
+                         up[i].total);
+    }
+
+    if (n == 0) {
+        p = ngx_slprintf(p, last, "%ui upstreams", mcf->upstreams.nelts);
+    }
+
+    c->len = p - c->message;
+}

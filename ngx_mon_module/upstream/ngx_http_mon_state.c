@@ -1,0 +1,285 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon_upstream.h"
+
+
+/*
+ * A client may choose the host: past so many the rest is "other".  A host
+ * that was not seen for so long, milliseconds, gives its place away.
+ */
+#define NGX_HTTP_MON_HOSTS      100
+#define NGX_HTTP_MON_HOST_IDLE  3600000
+
+
+typedef struct {
+    u_char      name[NGX_MON_LABEL_LEN];
+    size_t      len;
+    ngx_msec_t  seen;
+} ngx_http_mon_host_t;
+
+
+static ngx_int_t ngx_http_mon_state_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mon_state_pending(ngx_http_request_t *r);
+static void ngx_http_mon_state_cleanup(void *data);
+static void ngx_http_mon_state_walk(ngx_http_request_t *r);
+static ngx_mon_series_t *ngx_http_mon_state_series(ngx_http_upstream_t *u,
+    ngx_str_t *peer);
+static ngx_uint_t ngx_http_mon_state_admit(ngx_str_t *label);
+static void ngx_http_mon_state_record(ngx_mon_series_t *s,
+    ngx_http_upstream_state_t *st);
+static ngx_int_t ngx_http_mon_state_failure(ngx_http_upstream_state_t *st);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+static ngx_http_mon_host_t  ngx_http_mon_hosts[NGX_HTTP_MON_HOSTS];
+static ngx_uint_t           ngx_http_mon_nhosts;
+
+
+void
+ngx_http_mon_state_filter(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_mon_state_header_filter;
+}
+
+
+static ngx_int_t
+ngx_http_mon_state_header_filter(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (r->upstream && r != r->main && ngx_http_mon_state_pending(r)) {
+
+        cln = ngx_pool_cleanup_add(r->pool, 0);
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln->handler = ngx_http_mon_state_cleanup;
+        cln->data = r;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static void
+ngx_http_mon_state_cleanup(void *data)
+{
+    ngx_http_request_t  *sr = data;
+
+    if (ngx_http_mon_state_pending(sr)) {
+        ngx_http_mon_state_walk(sr);
+    }
+}
+
+
+ngx_int_t
+ngx_http_mon_state_rewrite(ngx_http_request_t *r)
+{
+    /* an internal redirect: the upstream before it is over */
+
+    if (r->upstream
+        && r->upstream->cleanup == NULL
+        && ngx_http_mon_state_pending(r))
+    {
+        ngx_http_mon_state_walk(r);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_mon_state_log(ngx_http_request_t *r)
+{
+    if (r->upstream && ngx_http_mon_state_pending(r)) {
+        ngx_http_mon_state_walk(r);
+    }
+
+    return NGX_OK;
+}
+
+
+/* whether the upstream is not hooked, and its last attempt not recorded */
+
+static ngx_uint_t
+ngx_http_mon_state_pending(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_upstream_state_t  *st;
+
+    u = r->upstream;
+
+    if (u->resolved == NULL || u->upstream || !ngx_mon_active
+        || r->upstream_states == NULL || r->upstream_states->nelts == 0)
+    {
+        return 0;
+    }
+
+    st = r->upstream_states->elts;
+
+    return st[r->upstream_states->nelts - 1].queue_time
+           != NGX_HTTP_MON_RECORDED;
+}
+
+
+static void
+ngx_http_mon_state_walk(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i;
+    ngx_http_upstream_state_t  *st;
+
+    st = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+
+        if (st[i].queue_time == NGX_HTTP_MON_RECORDED) {
+            continue;
+        }
+
+        st[i].queue_time = NGX_HTTP_MON_RECORDED;
+
+        /* NULL parts two upstreams, or no socket was had */
+
+        if (st[i].peer) {
+            ngx_http_mon_state_record(
+                ngx_http_mon_state_series(r->upstream, st[i].peer), &st[i]);
+        }
+    }
+}
+
+
+static ngx_mon_series_t *
+ngx_http_mon_state_series(ngx_http_upstream_t *u, ngx_str_t *peer)
+{
+    u_char                         buf[NGX_MON_LABEL_LEN], *last;
+    ngx_str_t                      values[2];
+    ngx_http_upstream_resolved_t  *ur;
+
+    ur = u->resolved;
+    last = buf + NGX_MON_LABEL_LEN;
+
+    values[0].data = buf;
+
+    if (ur->sockaddr && ur->sockaddr->sa_family == AF_UNIX) {
+        last = ngx_slprintf(buf, last, "unix:%V", &ur->host);
+
+    } else if (ur->no_port) {
+        last = ngx_slprintf(buf, last, "%V", &ur->host);
+
+    } else {
+        last = ngx_slprintf(buf, last, "%V:%d", &ur->host, (int) ur->port);
+    }
+
+    values[0].len = last - buf;
+    values[1] = *peer;
+
+    if (!ngx_http_mon_state_admit(&values[0])) {
+        return ngx_mon_other(NGX_MON_G_UPSTREAM);
+    }
+
+    return ngx_mon_get(NGX_MON_G_UPSTREAM, NULL, NULL, values, 2, 0);
+}
+
+
+static ngx_uint_t
+ngx_http_mon_state_admit(ngx_str_t *label)
+{
+    ngx_uint_t            i;
+    ngx_http_mon_host_t  *h, *old;
+
+    old = NULL;
+
+    for (i = 0; i < ngx_http_mon_nhosts; i++) {
+        h = &ngx_http_mon_hosts[i];
+
+        if (h->len == label->len
+            && ngx_memcmp(h->name, label->data, label->len) == 0)
+        {
+            h->seen = ngx_current_msec;
+            return 1;
+        }
+
+        if (ngx_current_msec - h->seen > NGX_HTTP_MON_HOST_IDLE) {
+            old = h;
+        }
+    }
+
+    if (old == NULL) {
+
+        if (ngx_http_mon_nhosts == NGX_HTTP_MON_HOSTS) {
+            return 0;
+        }
+
+        old = &ngx_http_mon_hosts[ngx_http_mon_nhosts++];
+    }
+
+    old->len = label->len;
+    ngx_memcpy(old->name, label->data, label->len);
+    old->seen = ngx_current_msec;
+
+    return 1;
+}
+
+
+/* by nginx's clock, of milliseconds */
+
+static void
+ngx_http_mon_state_record(ngx_mon_series_t *s, ngx_http_upstream_state_t *st)
+{
+    ngx_int_t  failure;
+
+    /* a connection that was refused has a connect time, too */
+
+    if (st->bytes_sent && st->connect_time != (ngx_msec_t) -1) {
+        ngx_mon_observe(s, NGX_MON_H_CONNECT, st->connect_time * 1000);
+    }
+
+    if (st->header_time != (ngx_msec_t) -1) {
+        ngx_mon_observe(s, NGX_MON_H_HEADER, st->header_time * 1000);
+        ngx_http_mon_attempt_response(s, st->status);
+
+        if (st->status != NGX_HTTP_SWITCHING_PROTOCOLS) {
+            ngx_mon_observe(s, NGX_MON_H_RESPONSE, st->response_time * 1000);
+        }
+    }
+
+    failure = ngx_http_mon_state_failure(st);
+
+    if (failure != NGX_DECLINED) {
+        ngx_mon_add(s, NGX_MON_FAILURES + failure, 1);
+    }
+
+    ngx_mon_add(s, NGX_MON_SENT_BYTES, st->bytes_sent);
+    ngx_mon_add(s, NGX_MON_RECEIVED_BYTES, st->bytes_received);
+    ngx_mon_touch(s);
+}
+
+
+static ngx_int_t
+ngx_http_mon_state_failure(ngx_http_upstream_state_t *st)
+{
+    if (st->header_time != (ngx_msec_t) -1) {
+        return ngx_http_mon_attempt_5xx(st->status);
+    }
+
+    /* nginx's own status; 0: the client left */
+
+    switch (st->status) {
+
+    case 0:
+        return NGX_DECLINED;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        return NGX_MON_FAILURE_TIMEOUT;
+
+    default:
+        return NGX_MON_FAILURE_ERROR;
+    }
+}

@@ -1,0 +1,158 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+/*
+ * The inside of the upstream recorder.  Upstreams of the configuration, the
+ * implicit ones of proxy_pass included, are hooked: every attempt at a peer
+ * is recorded by its own clock.  What proxy_pass names by variables and no
+ * upstream is called can't be hooked, and is read from r->upstream_states
+ * once it is over.
+ */
+
+
+#ifndef _NGX_HTTP_MON_UPSTREAM_H_INCLUDED_
+#define _NGX_HTTP_MON_UPSTREAM_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_mon.h"
+
+
+typedef struct ngx_http_mon_upstream_s  ngx_http_mon_upstream_t;
+
+
+/*
+ * A peer: made by configuration, or found in the balancer's list where names
+ * are resolved at run time; the latter are never freed but taken over.
+ */
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_http_mon_upstream_t         *upstream;
+
+    /* of this worker, pinned; NULL until used, and for those resolved */
+    ngx_mon_series_t                *series;
+
+    /* as of the refresh of that number */
+    ngx_uint_t                       seen;
+    ngx_uint_t                       state;
+    ngx_int_t                        weight;
+} ngx_http_mon_peer_t;
+
+
+/* all upstreams with one label */
+
+struct ngx_http_mon_upstream_s {
+    ngx_str_t                        label;
+
+    /* configured peers by name: open addressing, NULL ends a search */
+    ngx_http_mon_peer_t            **table;
+    ngx_uint_t                       mask;
+    ngx_uint_t                       naddrs;
+
+    /* as of the last refresh; known: the balancer's list can be read */
+    ngx_uint_t                       known;
+    ngx_uint_t                       total;
+    ngx_uint_t                       usable;
+};
+
+
+/* an upstream that is hooked, found by its address */
+
+typedef struct {
+    ngx_http_upstream_srv_conf_t    *uscf;
+    ngx_http_upstream_init_peer_pt   init;
+    ngx_http_mon_upstream_t         *upstream;
+
+    /* uscf->peer.data is the list of a stock balancer */
+    ngx_uint_t                       stock;
+} ngx_http_mon_hook_t;
+
+
+typedef struct {
+    ngx_array_t                      upstreams;  /* ngx_http_mon_upstream_t */
+    ngx_array_t                      peers;      /* ngx_http_mon_peer_t * */
+    ngx_uint_t                       configured; /* peers, the first ones */
+    ngx_uint_t                       hint;       /* among the others */
+
+    ngx_http_mon_hook_t             *hooks;      /* open addressing */
+    ngx_uint_t                       mask;
+
+    ngx_uint_t                       refreshed;
+    ngx_msec_t                       refreshed_at;
+} ngx_http_mon_upstream_main_conf_t;
+
+
+extern ngx_module_t  ngx_http_mon_upstream_module;
+
+
+/*
+ * u->state->queue_time of an attempt that is recorded already, or will be;
+ * nginx itself leaves the field 0.
+ */
+#define NGX_HTTP_MON_RECORDED  ((ngx_msec_t) -2)
+
+
+/* A spread of the address of an upstream, for mcf->hooks. */
+#define ngx_http_mon_hook_key(uscf)  ((uintptr_t) (uscf) / 64)
+
+
+/* ngx_http_mon_peer.c */
+
+/* The configured peer of that name, or NULL. */
+ngx_http_mon_peer_t *ngx_http_mon_peer_find(ngx_http_mon_upstream_t *up,
+    ngx_str_t *name);
+
+/*
+ * Adds a configured peer unless it is there; the table must have room.
+ * NGX_OK, or NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_mon_peer_add(ngx_conf_t *cf, ngx_http_mon_upstream_t *up,
+    ngx_str_t *name);
+
+/*
+ * The series of a peer.  It must not be kept past the handler unless its
+ * refs are raised.
+ */
+ngx_mon_series_t *ngx_http_mon_peer_series(ngx_http_mon_upstream_t *up,
+    ngx_str_t *name);
+
+/* The source of the group PEER: state and weight. */
+ngx_int_t ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i,
+    int64_t *cells, ngx_str_t *values);
+
+/* The health check "upstreams". */
+void ngx_http_mon_peer_check(ngx_mon_check_t *c);
+
+
+/* ngx_http_mon_attempt.c */
+
+/* The hook's peer.init: the original one, then ours around it. */
+ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+
+/* Counts a response of the status at the peer of the series. */
+void ngx_http_mon_attempt_response(ngx_mon_series_t *s, ngx_uint_t status);
+
+/* The NGX_MON_FAILURE_* of a 5xx status, or NGX_DECLINED. */
+ngx_int_t ngx_http_mon_attempt_5xx(ngx_uint_t status);
+
+
+/* ngx_http_mon_state.c: upstreams by variables, not hooked */
+
+/* The handler of NGX_HTTP_REWRITE_PHASE: before an upstream is lost. */
+ngx_int_t ngx_http_mon_state_rewrite(ngx_http_request_t *r);
+
+/* The handler of NGX_HTTP_LOG_PHASE. */
+ngx_int_t ngx_http_mon_state_log(ngx_http_request_t *r);
+
+/* Installs the header filter, that sees subrequests: they reach no log. */
+void ngx_http_mon_state_filter(void);
+
+
+#endif /* _NGX_HTTP_MON_UPSTREAM_H_INCLUDED_ */
