@@ -44,7 +44,7 @@ endif
 module: deps-build
 	@misc/build $(BUILD)
 
-unit: deps-test
+unit: deps-test module
 	@if [ -f t/unit/Makefile ]; then \
 		$(MAKE) -s -C t/unit BUILD=$(abspath $(BUILD))/unit; \
 	fi
@@ -55,7 +55,7 @@ run: deps-run module
 
 test: deps-test module unit
 	@NGX_MON_BUILD=$(abspath $(BUILD)) \
-	NGX_MON_MODULE=$(abspath $(BUILD))/ngx_mon_module.so \
+	NGX_MON_MODULE=$${NGX_MON_MODULE-$(abspath $(BUILD))/ngx_mon_module.so} \
 	prove -j$(JOBS) -r -It/lib $(TESTS)
 
 lint: deps-lint
