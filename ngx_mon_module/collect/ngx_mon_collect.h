@@ -14,7 +14,7 @@
 #include "ngx_mon.h"
 
 
-/* Between two looks at what changes slowly, in ticks of about a second. */
+/* between two looks at what changes slowly, in ticks of about a second */
 #define NGX_MON_COLLECT_TICKS  5
 
 
@@ -28,6 +28,9 @@ void ngx_mon_zones_init(void);
 
 /* Declares the series of the workers, and samples each on its tick. */
 ngx_int_t ngx_mon_worker_init(ngx_conf_t *cf);
+
+/* Begins with no series: those of before a reload may be gone. */
+void ngx_mon_worker_start(void);
 
 
 /* ngx_mon_host.c, ngx_mon_disk.c, ngx_mon_cgroup.c */

@@ -16,7 +16,7 @@
 #define NGX_MON_NETWORKS_MAX  64
 
 /* by then a leader has sampled, if there is anything to sample */
-#define NGX_MON_HOST_SETTLED  3
+#define NGX_MON_HOST_SETTLED  2
 
 
 /* room for a file; only touched in the worker that leads */
