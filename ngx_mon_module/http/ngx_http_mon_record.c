@@ -1,0 +1,463 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon.h"
+
+
+typedef struct {
+    uint64_t                   start;      /* ngx_mon_now() */
+    uint64_t                   header;     /* 0 until it is sent */
+
+    /* where the request is in flight; NULL where it is not recorded */
+    ngx_http_mon_loc_conf_t   *conf;
+    ngx_mon_series_t          *series;
+
+    ngx_uint_t                 upgraded;
+
+    /* found again after an internal redirect has wiped r->ctx */
+    ngx_pool_cleanup_t         cleanup;
+} ngx_http_mon_ctx_t;
+
+
+static ngx_int_t ngx_http_mon_rewrite_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mon_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
+static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
+static void ngx_http_mon_cleanup(void *data);
+static void ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx,
+    ngx_http_mon_loc_conf_t *mlcf);
+static void ngx_http_mon_cached(ngx_http_request_t *r);
+static ngx_mon_series_t *ngx_http_mon_requests(ngx_mon_series_t *s,
+    ngx_uint_t method, ngx_uint_t status);
+static void ngx_http_mon_judged(ngx_http_request_t *r, ngx_mon_series_t *s,
+    ngx_uint_t status);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_mon_next_header_filter;
+
+
+/* by the number of the bit of r->method */
+
+static ngx_str_t  ngx_http_mon_methods[] = {
+    ngx_string("other"),
+    ngx_string("GET"),
+    ngx_string("HEAD"),
+    ngx_string("POST"),
+    ngx_string("PUT"),
+    ngx_string("DELETE"),
+    ngx_string("MKCOL"),
+    ngx_string("COPY"),
+    ngx_string("MOVE"),
+    ngx_string("OPTIONS"),
+    ngx_string("PROPFIND"),
+    ngx_string("PROPPATCH"),
+    ngx_string("LOCK"),
+    ngx_string("UNLOCK"),
+    ngx_string("PATCH"),
+    ngx_string("TRACE"),
+    ngx_string("CONNECT")
+};
+
+#define NGX_HTTP_MON_METHODS                                                  \
+    (sizeof(ngx_http_mon_methods) / sizeof(ngx_str_t))
+
+
+ngx_int_t
+ngx_http_mon_record_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    /* the last one added runs first: before "return" and "rewrite" */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_mon_rewrite_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_mon_log_handler;
+
+    ngx_http_mon_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_mon_header_filter;
+
+    return NGX_OK;
+}
+
+
+/*
+ * nginx keeps the milliseconds of its cached clock.  A request of this
+ * iteration of the event loop began when the iteration did.
+ */
+
+static ngx_inline uint64_t
+ngx_http_mon_start(ngx_http_request_t *r)
+{
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+
+    return ngx_mon_loop_start - (ms > 0 ? (uint64_t) ms * 1000 : 0);
+}
+
+
+static ngx_inline ngx_http_mon_ctx_t *
+ngx_http_mon_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_mon_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    if (r->internal) {
+        ctx = ngx_http_mon_find_ctx(r);
+
+        if (ctx) {
+            ngx_http_set_ctx(r, ctx, ngx_http_mon_module);
+            return ctx;
+        }
+    }
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_mon_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ctx->start = ngx_http_mon_start(r);
+    ctx->header = 0;
+    ctx->conf = NULL;
+    ctx->series = NULL;
+    ctx->upgraded = 0;
+
+    ctx->cleanup.handler = ngx_http_mon_cleanup;
+    ctx->cleanup.data = ctx;
+    ctx->cleanup.next = r->pool->cleanup;
+    r->pool->cleanup = &ctx->cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_mon_module);
+
+    return ctx;
+}
+
+
+static ngx_http_mon_ctx_t *
+ngx_http_mon_find_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_mon_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* a marker; also lets go of a request that ended without the log phase */
+
+static void
+ngx_http_mon_cleanup(void *data)
+{
+    ngx_http_mon_enter(data, NULL);
+}
+
+
+/* moves a request in flight to a location, or out of the last one */
+
+static void
+ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
+{
+    ngx_str_t  values[2];
+
+    if (ctx->series) {
+        ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, -1);
+
+        if (ctx->upgraded) {
+            ngx_mon_add(ctx->series, NGX_MON_UPGRADED, -1);
+        }
+
+        ctx->series = NULL;
+    }
+
+    ctx->conf = mlcf;
+
+    if (mlcf == NULL || !mlcf->enable) {
+        return;
+    }
+
+    ctx->series = mlcf->series;
+
+    if (ctx->series == NULL) {
+
+        values[0] = mlcf->srv->label;
+        values[1] = mlcf->name;
+
+        ctx->series = ngx_mon_get(NGX_MON_G_LOCATION, NULL, NULL, values, 2,
+                                  NGX_MON_PIN);
+
+        if (ctx->series->overflow == NULL) {
+            mlcf->series = ctx->series;
+        }
+    }
+
+    ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, 1);
+}
+
+
+static ngx_int_t
+ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_mon_ctx_t       *ctx;
+    ngx_http_mon_loc_conf_t  *mlcf;
+
+    if (r != r->main || ngx_mon_unlikely(!ngx_mon_active)) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_mon_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
+
+    if (ctx->conf != mlcf) {
+        ngx_http_mon_enter(ctx, mlcf);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_mon_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_mon_ctx_t  *ctx;
+
+    if (ngx_mon_unlikely(!ngx_mon_active)) {
+        return ngx_http_mon_next_header_filter(r);
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cache) {
+        ngx_http_mon_cached(r);
+    }
+
+#endif
+
+    if (r != r->main) {
+        return ngx_http_mon_next_header_filter(r);
+    }
+
+    ctx = ngx_http_mon_get_ctx(r);
+
+    if (ctx && ctx->header == 0) {
+
+        ctx->header = ngx_mon_now();
+
+        if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+            && ctx->series)
+        {
+            ctx->upgraded = 1;
+            ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
+        }
+    }
+
+    return ngx_http_mon_next_header_filter(r);
+}
+
+
+#if (NGX_HTTP_CACHE)
+
+/* a look-up in a cache, of a subrequest too */
+
+static void
+ngx_http_mon_cached(ngx_http_request_t *r)
+{
+    ngx_str_t         *name;
+    ngx_mon_series_t  *s;
+
+    if (r->upstream == NULL || r->upstream->cache_status == 0
+        || r->cache->file_cache == NULL)
+    {
+        return;
+    }
+
+    name = &r->cache->file_cache->shm_zone->shm.name;
+
+    s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, name, 1, 0);
+
+    ngx_mon_touch(s);
+    ngx_mon_add(s, NGX_MON_CACHE_RESPONSES + r->upstream->cache_status - 1, 1);
+}
+
+#endif
+
+
+static ngx_int_t
+ngx_http_mon_log_handler(ngx_http_request_t *r)
+{
+    uint64_t                  now;
+    ngx_uint_t                method, status;
+    ngx_mon_series_t         *s, *base;
+    ngx_http_mon_ctx_t       *ctx;
+    ngx_http_mon_loc_conf_t  *mlcf;
+
+    if (ngx_mon_unlikely(!ngx_mon_active)) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_mon_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
+
+    if (ctx->series == NULL
+        || (ctx->conf != mlcf && ctx->series != mlcf->series))
+    {
+        /* it died before its location, or "if" chose a part of it */
+        ngx_http_mon_enter(ctx, mlcf);
+    }
+
+    base = ctx->series;
+
+    if (base == NULL) {
+        return NGX_OK;
+    }
+
+    s = mlcf->labels ? ngx_http_mon_labelled(r, mlcf) : base;
+
+    method = ngx_min((ngx_uint_t) __builtin_ctz(r->method | 0x80000000),
+                     NGX_HTTP_MON_METHODS);
+    method = (method < NGX_HTTP_MON_METHODS) ? method : 0;
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    ngx_mon_touch(s);
+
+    if (!ctx->upgraded) {
+        now = ngx_mon_now();
+
+        ngx_mon_observe(s, NGX_MON_H_DURATION, now - ctx->start);
+        ngx_mon_observe(s, NGX_MON_H_TTFB,
+                        (ctx->header ? ctx->header : now) - ctx->start);
+
+        if (mlcf->slow && now - ctx->start > (uint64_t) mlcf->slow * 1000) {
+            ngx_mon_add(s, NGX_MON_SLOW, 1);
+        }
+    }
+
+    ngx_mon_add(s, NGX_MON_REQUEST_BYTES, r->request_length);
+    ngx_mon_add(s, NGX_MON_RESPONSE_BYTES, r->connection->sent);
+
+    ngx_http_mon_judged(r, s, status);
+
+    ngx_http_mon_enter(ctx, NULL);
+
+    s = ngx_http_mon_requests(s, method, status);
+
+    ngx_mon_touch(s);
+    ngx_mon_add(s, NGX_MON_REQUESTS, 1);
+
+    return NGX_OK;
+}
+
+
+/* what is rare: each costs a comparison where it did not happen */
+
+static void
+ngx_http_mon_judged(ngx_http_request_t *r, ngx_mon_series_t *s,
+    ngx_uint_t status)
+{
+    ngx_uint_t  reason, version;
+
+    version = r->http_version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
+              : r->http_version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
+              : r->http_version < NGX_HTTP_VERSION_20 ? NGX_MON_PROTOCOL_11
+              : r->http_version < 3000 ? NGX_MON_PROTOCOL_2
+              : NGX_MON_PROTOCOL_3;
+
+    ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + version, 1);
+
+    if (r->limit_req_status) {
+        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
+                       + r->limit_req_status - 1, 1);
+    }
+
+    if (r->limit_conn_status) {
+        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
+                       + r->limit_conn_status - 1, 1);
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->upstream && r->upstream->cache_status) {
+        ngx_mon_add(s, NGX_MON_CACHED + r->upstream->cache_status - 1, 1);
+    }
+
+#endif
+
+    if (status >= NGX_HTTP_BAD_REQUEST) {
+        reason = ngx_http_mon_reason(r, status);
+
+        if (reason < NGX_MON_ERROR_N) {
+            ngx_mon_add(s, NGX_MON_ERRORS + reason, 1);
+        }
+    }
+}
+
+
+/* the counter of a method and a status, a child of the location's series */
+
+static ngx_mon_series_t *
+ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t method,
+    ngx_uint_t status)
+{
+    u_char              buf[NGX_INT_T_LEN];
+    ngx_str_t           values[2];
+    ngx_uint_t          key;
+    ngx_mon_child_t    *child;
+    ngx_mon_series_t   *request;
+
+    key = method << 16 | status;
+    child = &s->children[(status ^ method) % NGX_MON_CHILDREN];
+
+    if (child->series && child->key == key) {
+        return child->series;
+    }
+
+    values[0] = ngx_http_mon_methods[method];
+    values[1].data = buf;
+    values[1].len = ngx_sprintf(buf, "%03ui", status) - buf;
+
+    request = ngx_mon_get(NGX_MON_G_REQUEST, s, NULL, values, 2, 0);
+
+    if (request->overflow == NULL) {
+        child->key = key;
+        child->series = request;
+    }
+
+    return request;
+}
