@@ -168,8 +168,10 @@ ngx_mon_disk_space(void)
     for (i = 0; i < ngx_mon_disks->n; i++) {
 
         if (statvfs((char *) ngx_mon_disks->path[i].data, &fs) == -1
-            || fs.f_blocks == 0)
+            || fs.f_blocks == 0
+            || (fs.f_flag & ST_RDONLY))
         {
+            /* what can't be written is full for ever, and that is no news */
             continue;
         }
 
