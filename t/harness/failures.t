@@ -12,7 +12,8 @@ my %faults = (
 	'a crash' => 'kill "SEGV", ($t->workers())[0]; '
 		. 'wait_for(sub { $t->log_lines(qr/exited on signal/) })',
 	'a dead master' => 'kill "KILL", $t->pid(); kill "KILL", '
-		. '$t->workers(); wait_for(sub { !kill 0, $t->pid() })',
+		. '$t->workers(); '
+		. 'wait_for(sub { !NgxMon::Process::alive($t->pid()) })',
 	'a report of a sanitizer' => '$t->write_file("sanitizer.1", "bad")',
 	'a dead test' => 'die "over"',
 	'a leaked socket' => '$t->write_file("error.log", "[alert] 1#1: open '

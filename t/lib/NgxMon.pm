@@ -67,6 +67,8 @@ sub import {
 	no strict 'refs';
 	*{"${caller}::$_"} = \&$_ for qw/ done_testing wait_for /;
 
+	$ENV{NGX_MON_SANITIZED} = 1 if _sanitizers();
+
 	$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 	$SIG{ALRM} = sub { die "the test takes too long\n" };
 
@@ -343,7 +345,8 @@ sub _environment {
 
 	return (
 		LD_PRELOAD => $libs,
-		ASAN_OPTIONS => "detect_leaks=0:detect_odr_violation=0:$log",
+		ASAN_OPTIONS => "detect_leaks=0:detect_odr_violation=0:"
+			. "abort_on_error=1:$log",
 		UBSAN_OPTIONS => "print_stacktrace=1:$log",
 	);
 }
@@ -353,6 +356,9 @@ sub _environment {
 
 sub _sanitizers {
 	my $module = module() // binary();
+
+	return '' unless -e $module;
+
 	my @libs = _output('ldd', $module) =~ m{(/\S*/lib(?:a|ub)san\.so\S*)}g;
 
 	return @libs ? join ':', @libs : '';
