@@ -77,6 +77,10 @@ if ($memcached) {
 
 $t->run();
 
+# one connection, one worker: it has the cached connections
+
+my $client = $t->client();
+
 sub recorded {
 	my ($proto, %expected) = @_;
 
@@ -111,8 +115,8 @@ sub recorded {
 }
 
 for my $proto (qw/ fastcgi uwsgi scgi grpc /) {
-	is($t->get("/$proto/")->{status}, 200, $proto);
-	is($t->get("/$proto/status/500")->{status}, 500, "$proto fails");
+	is($client->get("/$proto/")->{status}, 200, $proto);
+	is($client->get("/$proto/status/500")->{status}, 500, "$proto fails");
 
 	recorded($proto, 200 => 1, 500 => 1,
 		 reused => $proto =~ /fastcgi|grpc/ ? 1 : 0);
@@ -126,11 +130,11 @@ SKIP: {
 	$c->send("set k 0 0 50\r\n" . 'v' x 50 . "\r\n");
 	$c->read_until(qr/STORED\r\n/);
 
-	is($t->get('/memcached/?key=k')->{body}, 'v' x 50, 'memcached');
-	is($t->get('/memcached/?key=k')->{body}, 'v' x 50, 'memcached again');
+	is($client->get('/memcached/?key=k')->{body}, 'v' x 50, 'memcached');
+	is($client->get('/memcached/?key=k')->{body}, 'v' x 50, 'memcached again');
 	recorded('memcached', 200 => 2, 500 => 0, reused => 1);
 
-	is($t->get('/memcached/?key=none')->{status}, 404, 'no such key');
+	is($client->get('/memcached/?key=none')->{status}, 404, 'no such key');
 	$t->wait_metric(1, 'nginx_upstream_responses_total',
 			upstream => 'memcached', status => 404);
 }

@@ -24,11 +24,15 @@ server {
 
     proxy_ssl_protocols TLSv1.2;
     proxy_http_version 1.1;
-    proxy_set_header Connection "";
+    proxy_set_header Connection close;
 
     location /tls { proxy_pass https://tls; }
     location /zone { proxy_pass https://zone; }
-    location /alive { proxy_pass https://alive; }
+    location /alive {
+        proxy_pass https://alive;
+        proxy_set_header Connection "";
+    }
+
     location /plain { proxy_pass https://plain; }
     location /verify { proxy_pass https://tls; proxy_ssl_verify on;
         proxy_ssl_trusted_certificate %%TESTDIR%%/other.crt; }
@@ -58,14 +62,18 @@ for (qw/ back other /) {
 
 $t->run();
 
-for my $name (qw/ tls zone alive /) {
-	is($t->get("/$name")->{body}, '.', "$name: a session");
+# one connection, one worker: it has the sessions
 
-	wait_for(sub { $t->get("/$name")->{body} eq 'r' }, 10,
+my $client = $t->client();
+
+for my $name (qw/ tls zone alive /) {
+	is($client->get("/$name")->{body}, '.', "$name: a session");
+
+	wait_for(sub { $client->get("/$name")->{body} eq 'r' }, 10,
 		 "$name: reused") if $name ne 'alive';
 }
 
-$t->get('/alive') for 1 .. 3;
+$client->get('/alive') for 1 .. 3;
 
 $t->wait_metric(0, 'nginx_upstream_requests_in_flight');
 
@@ -93,8 +101,8 @@ cmp_ok($m->get('nginx_upstream_connections_reused_total',
 
 # no handshake
 
-is($t->get('/plain')->{status}, 502, 'no TLS there');
-is($t->get('/verify')->{status}, 502, 'a certificate of another');
+is($client->get('/plain')->{status}, 502, 'no TLS there');
+is($client->get('/verify')->{status}, 502, 'a certificate of another');
 $t->wait_metric(0, 'nginx_upstream_requests_in_flight');
 
 $m = $t->metrics();
