@@ -32,11 +32,12 @@ unexport MAKEFLAGS MFLAGS
 
 
 .PHONY: all module unit run test lint docs bench fuzz matrix deb install \
-	uninstall clean deps-build deps-run deps-test deps-lint deps-bench
+	uninstall clean deps-build deps-run deps-test deps-lint deps-bench \
+	deps-fuzz
 
 all: module
 
-deps-build deps-run deps-test deps-lint deps-bench: deps-%:
+deps-build deps-run deps-test deps-lint deps-bench deps-fuzz: deps-%:
 ifeq ($(DEPS),yes)
 	@misc/deps $*
 endif
@@ -67,6 +68,11 @@ docs: deps-build
 
 bench: deps-bench module
 	@bench/run
+
+# SECONDS: for each of the targets
+fuzz: deps-fuzz module
+	@$(MAKE) -s -C t/fuzz run BUILD=$(abspath $(BUILD))/fuzz \
+		$(if $(SECONDS),SECONDS=$(SECONDS))
 
 matrix: deps-test
 	@misc/matrix
