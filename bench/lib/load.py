@@ -9,7 +9,7 @@ import time
 from common import CLIENT_CPUS, SERVER_CPU, Error, Server, Table
 
 LOCATIONS = int(os.environ.get('BENCH_LOCATIONS', 10000))
-RATE = 1000
+RATE = 250
 
 
 def locations(n, more=''):
