@@ -34,6 +34,10 @@ typedef struct ngx_mon_series_s   ngx_mon_series_t;
 typedef struct ngx_mon_cursor_s   ngx_mon_cursor_t;
 
 
+/* compiled into its caller, once for each constant it is given */
+#define ngx_mon_inline       inline __attribute__((always_inline))
+
+#define ngx_mon_likely(x)    __builtin_expect((x) != 0, 1)
 #define ngx_mon_unlikely(x)  __builtin_expect((x) != 0, 0)
 
 
@@ -75,18 +79,24 @@ struct ngx_mon_series_s {
 };
 
 
+/*
+ * What every request reads: seen by the other .so, yet reached from this one
+ * without a look-up of its address.
+ */
+#define ngx_mon_hot  __attribute__((visibility("protected")))
+
 /* the tables of the running configuration, see ngx_mon_hist.h */
-extern ngx_mon_hist_map_t   ngx_mon_hist_tables;
-extern ngx_uint_t           ngx_mon_hist_stride;
+extern ngx_mon_hot ngx_mon_hist_map_t   ngx_mon_hist_tables;
+extern ngx_mon_hot ngx_uint_t           ngx_mon_hist_stride;
 
 /*
  * When this iteration of the event loop began, microseconds of ngx_mon_now();
  * 0 where recording is off.
  */
-extern uint64_t             ngx_mon_loop_start;
+extern ngx_mon_hot uint64_t             ngx_mon_loop_start;
 
 /* 1 in a worker of a configuration with mon_zone */
-extern ngx_uint_t           ngx_mon_active;
+extern ngx_mon_hot ngx_uint_t           ngx_mon_active;
 
 
 /* Microseconds of CLOCK_MONOTONIC. */
@@ -97,10 +107,11 @@ ngx_mon_now(void)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+    return (uint64_t) ts.tv_sec * 1000000 + (uint32_t) ts.tv_nsec / 1000;
 }
 
 
+/* Adds to a cell that this worker alone writes, or that several share. */
 static ngx_inline void
 ngx_mon_cell_add(uint64_t *cell, uint64_t n, ngx_uint_t shared)
 {
@@ -133,20 +144,26 @@ ngx_mon_set(ngx_mon_series_t *s, ngx_uint_t cell, int64_t n)
 }
 
 
+/* The same for a histogram at h: us microseconds. */
+static ngx_inline void
+ngx_mon_hist_add(uint64_t *h, uint64_t us, ngx_uint_t shared)
+{
+    ngx_uint_t  i, k;
+
+    i = ngx_mon_hist_bucket(&ngx_mon_hist_tables, us);
+    k = ngx_mon_hist_classic(&ngx_mon_hist_tables, i, us);
+
+    ngx_mon_cell_add(&h[i], 1, shared);
+    ngx_mon_cell_add(&h[NGX_MON_HIST_SUM], us, shared);
+    ngx_mon_cell_add(&h[NGX_MON_HIST_CLASSIC + k], 1, shared);
+}
+
+
 /* Records us microseconds in a histogram, NGX_MON_H_id, of the series. */
 static ngx_inline void
 ngx_mon_observe(ngx_mon_series_t *s, ngx_uint_t hist, uint64_t us)
 {
-    uint64_t    *h;
-    ngx_uint_t   i, k;
-
-    h = s->hists + hist * ngx_mon_hist_stride;
-    i = ngx_mon_hist_bucket(&ngx_mon_hist_tables, us);
-    k = ngx_mon_hist_classic(&ngx_mon_hist_tables, i, us);
-
-    ngx_mon_cell_add(&h[i], 1, s->shared);
-    ngx_mon_cell_add(&h[NGX_MON_HIST_SUM], us, s->shared);
-    ngx_mon_cell_add(&h[NGX_MON_HIST_CLASSIC + k], 1, s->shared);
+    ngx_mon_hist_add(s->hists + hist * ngx_mon_hist_stride, us, s->shared);
 }
 
 
@@ -202,6 +219,23 @@ void ngx_mon_set_source(ngx_uint_t group, ngx_mon_source_pt src);
  */
 typedef void (*ngx_mon_tick_pt)(ngx_cycle_t *cycle, ngx_uint_t leader);
 
+/*
+ * What follows the upstreams of requests from outside: called with a request
+ * that has an upstream when it was redirected and is about to get another
+ * one, when a response header passes, of a subrequest too, and in the log
+ * phase.
+ */
+
+#define NGX_MON_REDIRECTED  0
+#define NGX_MON_ANSWERED    1
+#define NGX_MON_LOGGED      2
+
+typedef void (*ngx_mon_follow_pt)(struct ngx_http_request_s *r,
+    ngx_uint_t when);
+
+/* Set by a producer before the workers start, or NULL. */
+extern ngx_mon_hot ngx_mon_follow_pt    ngx_mon_follow;
+
 /* Adds a tick; at most 8, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);
 
@@ -238,7 +272,7 @@ void ngx_mon_overflow(ngx_uint_t group);
 
 /* The series of the NGINX group, this worker's. */
 #define ngx_mon_nginx()  (ngx_mon_nginx_series)
-extern ngx_mon_series_t  *ngx_mon_nginx_series;
+extern ngx_mon_hot ngx_mon_series_t  *ngx_mon_nginx_series;
 
 
 /* Reading */

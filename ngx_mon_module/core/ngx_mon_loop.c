@@ -52,7 +52,6 @@ ngx_mon_process_events(ngx_cycle_t *cycle, ngx_msec_t timer, ngx_uint_t flags)
 {
     ngx_int_t  rc;
 
-    ngx_mon_touch(ngx_mon_loop_series);
     ngx_mon_observe(ngx_mon_loop_series, NGX_MON_H_LOOP_BUSY,
                     ngx_mon_now() - ngx_mon_loop_start);
 
@@ -62,8 +61,14 @@ ngx_mon_process_events(ngx_cycle_t *cycle, ngx_msec_t timer, ngx_uint_t flags)
 
     if (!(flags & NGX_POST_EVENTS)) {
         /* as without the accept mutex: nothing waits for a lock to go */
-        ngx_event_process_posted(cycle, &ngx_posted_accept_events);
-        ngx_event_process_posted(cycle, &ngx_posted_events);
+
+        if (!ngx_queue_empty(&ngx_posted_accept_events)) {
+            ngx_event_process_posted(cycle, &ngx_posted_accept_events);
+        }
+
+        if (!ngx_queue_empty(&ngx_posted_events)) {
+            ngx_event_process_posted(cycle, &ngx_posted_events);
+        }
     }
 
     return rc;

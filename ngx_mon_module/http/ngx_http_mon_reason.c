@@ -89,13 +89,23 @@ ngx_http_mon_upstream_reason(ngx_http_request_t *r, ngx_uint_t status)
 
     u = r->upstream;
 
-    if (u == NULL || u->state == NULL || r->upstream_states == NULL) {
+    if (u == NULL) {
         return NGX_MON_ERROR_INTERNAL;
     }
 
     state = u->state;
 
-    if (status == NGX_HTTP_GATEWAY_TIME_OUT) {
+    if (state == NULL || r->upstream_states == NULL) {
+        /* its name was not resolved */
+        return (status == NGX_HTTP_BAD_GATEWAY) ? NGX_MON_ERROR_UPSTREAM
+                                                : NGX_MON_ERROR_INTERNAL;
+    }
+
+    /* one that the peer sent came with a header */
+
+    if (status == NGX_HTTP_GATEWAY_TIME_OUT
+        && state->header_time == (ngx_msec_t) -1)
+    {
         return NGX_MON_ERROR_UPSTREAM_TIMEOUT;
     }
 

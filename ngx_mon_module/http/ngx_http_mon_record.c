@@ -15,6 +15,9 @@ typedef struct {
     ngx_http_mon_loc_conf_t   *conf;
     ngx_mon_series_t          *series;
 
+    /* as the client sent it: an error page makes it GET */
+    ngx_uint_t                 method;
+
     ngx_uint_t                 upgraded;
 
     /* found again after an internal redirect has wiped r->ctx */
@@ -27,13 +30,14 @@ static ngx_int_t ngx_http_mon_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
 static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
 static void ngx_http_mon_cleanup(void *data);
-static void ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx,
-    ngx_http_mon_loc_conf_t *mlcf);
-static void ngx_http_mon_cached(ngx_http_request_t *r);
+static ngx_mon_series_t *ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf);
+static void ngx_http_mon_answered(ngx_http_request_t *r);
+static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
+    ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf,
+    ngx_mon_series_t *s, ngx_uint_t shared);
+static ngx_inline ngx_uint_t ngx_http_mon_version(ngx_uint_t version);
 static ngx_mon_series_t *ngx_http_mon_requests(ngx_mon_series_t *s,
-    ngx_uint_t method, ngx_uint_t status);
-static void ngx_http_mon_judged(ngx_http_request_t *r, ngx_mon_series_t *s,
-    ngx_uint_t status);
+    ngx_uint_t bit, ngx_uint_t status);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_mon_next_header_filter;
@@ -98,18 +102,25 @@ ngx_http_mon_record_init(ngx_conf_t *cf)
 
 /*
  * nginx keeps the milliseconds of its cached clock.  A request of this
- * iteration of the event loop began when the iteration did.
+ * iteration of the event loop began when the iteration did.  That clock may
+ * be set meanwhile; a request is not older than its connection, by a clock
+ * that may not.
  */
 
 static ngx_inline uint64_t
 ngx_http_mon_start(ngx_http_request_t *r)
 {
     ngx_time_t      *tp;
-    ngx_msec_int_t   ms;
+    ngx_msec_int_t   ms, age;
 
     tp = ngx_timeofday();
     ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
                            + (tp->msec - r->start_msec));
+
+    if (ms > 0) {
+        age = (ngx_msec_int_t) (ngx_current_msec - r->connection->start_time);
+        ms = ngx_min(ms, age);
+    }
 
     return ngx_mon_loop_start - (ms > 0 ? (uint64_t) ms * 1000 : 0);
 }
@@ -144,6 +155,7 @@ ngx_http_mon_get_ctx(ngx_http_request_t *r)
     ctx->header = 0;
     ctx->conf = NULL;
     ctx->series = NULL;
+    ctx->method = r->method;
     ctx->upgraded = 0;
 
     ctx->cleanup.handler = ngx_http_mon_cleanup;
@@ -172,22 +184,11 @@ ngx_http_mon_find_ctx(ngx_http_request_t *r)
 }
 
 
-/* a marker; also lets go of a request that ended without the log phase */
-
-static void
-ngx_http_mon_cleanup(void *data)
-{
-    ngx_http_mon_enter(data, NULL);
-}
-
-
 /* moves a request in flight to a location, or out of the last one */
 
-static void
+static ngx_mon_inline void
 ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
 {
-    ngx_str_t  values[2];
-
     if (ctx->series) {
         ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, -1);
 
@@ -204,22 +205,43 @@ ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
         return;
     }
 
-    ctx->series = mlcf->series;
-
-    if (ctx->series == NULL) {
-
-        values[0] = mlcf->srv->label;
-        values[1] = mlcf->name;
-
-        ctx->series = ngx_mon_get(NGX_MON_G_LOCATION, NULL, NULL, values, 2,
-                                  NGX_MON_PIN);
-
-        if (ctx->series->overflow == NULL) {
-            mlcf->series = ctx->series;
-        }
-    }
+    ctx->series = mlcf->series ? mlcf->series : ngx_http_mon_series(mlcf);
 
     ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, 1);
+
+    if (ngx_mon_unlikely(ctx->upgraded)) {
+        ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
+    }
+}
+
+
+/* a marker; also lets go of a request that ended without the log phase */
+
+static void
+ngx_http_mon_cleanup(void *data)
+{
+    ngx_http_mon_enter(data, NULL);
+}
+
+
+/* the location's series, got at the worker's first request */
+
+static ngx_mon_series_t *
+ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf)
+{
+    ngx_str_t          values[2];
+    ngx_mon_series_t  *s;
+
+    values[0] = mlcf->srv->label;
+    values[1] = mlcf->name;
+
+    s = ngx_mon_get(NGX_MON_G_LOCATION, NULL, NULL, values, 2, NGX_MON_PIN);
+
+    if (s->overflow == NULL) {
+        mlcf->series = s;
+    }
+
+    return s;
 }
 
 
@@ -229,7 +251,15 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
     ngx_http_mon_ctx_t       *ctx;
     ngx_http_mon_loc_conf_t  *mlcf;
 
-    if (r != r->main || ngx_mon_unlikely(!ngx_mon_active)) {
+    if (ngx_mon_unlikely(!ngx_mon_active)) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_mon_unlikely(r->upstream != NULL) && ngx_mon_follow) {
+        ngx_mon_follow(r, NGX_MON_REDIRECTED);
+    }
+
+    if (r != r->main) {
         return NGX_DECLINED;
     }
 
@@ -258,13 +288,9 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
         return ngx_http_mon_next_header_filter(r);
     }
 
-#if (NGX_HTTP_CACHE)
-
-    if (r->cache) {
-        ngx_http_mon_cached(r);
+    if (r->upstream) {
+        ngx_http_mon_answered(r);
     }
-
-#endif
 
     if (r != r->main) {
         return ngx_http_mon_next_header_filter(r);
@@ -276,11 +302,12 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 
         ctx->header = ngx_mon_now();
 
-        if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
-            && ctx->series)
-        {
+        if (r->upstream && r->upstream->upgrade) {
             ctx->upgraded = 1;
-            ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
+
+            if (ctx->series) {
+                ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
+            }
         }
     }
 
@@ -288,43 +315,54 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 }
 
 
-#if (NGX_HTTP_CACHE)
-
-/* a look-up in a cache, of a subrequest too */
+/* by an upstream or its cache, a subrequest too */
 
 static void
-ngx_http_mon_cached(ngx_http_request_t *r)
+ngx_http_mon_answered(ngx_http_request_t *r)
 {
+#if (NGX_HTTP_CACHE)
+
     ngx_str_t         *name;
     ngx_mon_series_t  *s;
 
-    if (r->upstream == NULL || r->upstream->cache_status == 0
-        || r->cache->file_cache == NULL)
-    {
-        return;
+    if (r->cache && r->upstream->cache_status && r->cache->file_cache) {
+
+        name = &r->cache->file_cache->shm_zone->shm.name;
+
+        s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, name, 1, 0);
+
+        ngx_mon_touch(s);
+        ngx_mon_add(s,
+                    NGX_MON_CACHE_RESPONSES + r->upstream->cache_status - 1,
+                    1);
     }
 
-    name = &r->cache->file_cache->shm_zone->shm.name;
-
-    s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, name, 1, 0);
-
-    ngx_mon_touch(s);
-    ngx_mon_add(s, NGX_MON_CACHE_RESPONSES + r->upstream->cache_status - 1, 1);
-}
-
 #endif
+
+    if (ngx_mon_follow) {
+        ngx_mon_follow(r, NGX_MON_ANSWERED);
+    }
+}
 
 
 static ngx_int_t
 ngx_http_mon_log_handler(ngx_http_request_t *r)
 {
-    uint64_t                  now;
-    ngx_uint_t                method, status;
-    ngx_mon_series_t         *s, *base;
+    ngx_uint_t                status, reason;
+    ngx_mon_series_t         *s;
     ngx_http_mon_ctx_t       *ctx;
     ngx_http_mon_loc_conf_t  *mlcf;
 
     if (ngx_mon_unlikely(!ngx_mon_active)) {
+        return NGX_OK;
+    }
+
+    if (r->upstream && ngx_mon_follow) {
+        ngx_mon_follow(r, NGX_MON_LOGGED);
+    }
+
+    if (r != r->main) {
+        /* of "log_subrequest" */
         return NGX_OK;
     }
 
@@ -342,82 +380,22 @@ ngx_http_mon_log_handler(ngx_http_request_t *r)
         ngx_http_mon_enter(ctx, mlcf);
     }
 
-    base = ctx->series;
-
-    if (base == NULL) {
+    if (ctx->series == NULL) {
         return NGX_OK;
     }
 
-    s = mlcf->labels ? ngx_http_mon_labelled(r, mlcf) : base;
+    s = mlcf->labels ? ngx_http_mon_labelled(r, mlcf) : ctx->series;
 
-    method = ngx_min((ngx_uint_t) __builtin_ctz(r->method | 0x80000000),
-                     NGX_HTTP_MON_METHODS);
-    method = (method < NGX_HTTP_MON_METHODS) ? method : 0;
     status = r->err_status ? r->err_status : r->headers_out.status;
 
     ngx_mon_touch(s);
 
-    if (!ctx->upgraded) {
-        now = ngx_mon_now();
+    if (ngx_mon_unlikely(s->shared)) {
+        ngx_http_mon_count(r, ctx, mlcf, s, 1);
 
-        ngx_mon_observe(s, NGX_MON_H_DURATION, now - ctx->start);
-        ngx_mon_observe(s, NGX_MON_H_TTFB,
-                        (ctx->header ? ctx->header : now) - ctx->start);
-
-        if (mlcf->slow && now - ctx->start > (uint64_t) mlcf->slow * 1000) {
-            ngx_mon_add(s, NGX_MON_SLOW, 1);
-        }
+    } else {
+        ngx_http_mon_count(r, ctx, mlcf, s, 0);
     }
-
-    ngx_mon_add(s, NGX_MON_REQUEST_BYTES, r->request_length);
-    ngx_mon_add(s, NGX_MON_RESPONSE_BYTES, r->connection->sent);
-
-    ngx_http_mon_judged(r, s, status);
-
-    ngx_http_mon_enter(ctx, NULL);
-
-    s = ngx_http_mon_requests(s, method, status);
-
-    ngx_mon_touch(s);
-    ngx_mon_add(s, NGX_MON_REQUESTS, 1);
-
-    return NGX_OK;
-}
-
-
-/* what is rare: each costs a comparison where it did not happen */
-
-static void
-ngx_http_mon_judged(ngx_http_request_t *r, ngx_mon_series_t *s,
-    ngx_uint_t status)
-{
-    ngx_uint_t  reason, version;
-
-    version = r->http_version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
-              : r->http_version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
-              : r->http_version < NGX_HTTP_VERSION_20 ? NGX_MON_PROTOCOL_11
-              : r->http_version < 3000 ? NGX_MON_PROTOCOL_2
-              : NGX_MON_PROTOCOL_3;
-
-    ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + version, 1);
-
-    if (r->limit_req_status) {
-        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
-                       + r->limit_req_status - 1, 1);
-    }
-
-    if (r->limit_conn_status) {
-        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
-                       + r->limit_conn_status - 1, 1);
-    }
-
-#if (NGX_HTTP_CACHE)
-
-    if (r->upstream && r->upstream->cache_status) {
-        ngx_mon_add(s, NGX_MON_CACHED + r->upstream->cache_status - 1, 1);
-    }
-
-#endif
 
     if (status >= NGX_HTTP_BAD_REQUEST) {
         reason = ngx_http_mon_reason(r, status);
@@ -426,27 +404,110 @@ ngx_http_mon_judged(ngx_http_request_t *r, ngx_mon_series_t *s,
             ngx_mon_add(s, NGX_MON_ERRORS + reason, 1);
         }
     }
+
+    s = ngx_http_mon_requests(s, ctx->method, status);
+
+    ngx_mon_touch(s);
+    ngx_mon_add(s, NGX_MON_REQUESTS, 1);
+
+    ngx_http_mon_enter(ctx, NULL);
+
+    ngx_mon_add(ngx_mon_nginx(),
+                NGX_MON_PROTOCOL + ngx_http_mon_version(r->http_version), 1);
+
+    return NGX_OK;
+}
+
+
+/* compiled twice: for cells of this worker and for shared ones */
+
+static ngx_mon_inline void
+ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
+    ngx_http_mon_loc_conf_t *mlcf, ngx_mon_series_t *s, ngx_uint_t shared)
+{
+    uint64_t   now, start, *cells, *h;
+
+    cells = s->cells;
+
+    if (!ctx->upgraded) {
+
+        h = s->hists;
+        start = ctx->start;
+        now = ngx_mon_now();
+
+        ngx_mon_hist_add(h, now - start, shared);
+
+        if (ngx_mon_likely(ctx->header)) {
+            ngx_mon_hist_add(h + ngx_mon_hist_stride, ctx->header - start,
+                             shared);
+        }
+
+        if (mlcf->slow && now - start > (uint64_t) mlcf->slow * 1000) {
+            ngx_mon_cell_add(&cells[NGX_MON_SLOW], 1, shared);
+        }
+    }
+
+    ngx_mon_cell_add(&cells[NGX_MON_REQUEST_BYTES], r->request_length, shared);
+    ngx_mon_cell_add(&cells[NGX_MON_RESPONSE_BYTES], r->connection->sent,
+                     shared);
+
+    if (r->limit_req_status) {
+        ngx_mon_cell_add(&cells[NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
+                                + r->limit_req_status - 1], 1, shared);
+    }
+
+    if (r->limit_conn_status) {
+        ngx_mon_cell_add(&cells[NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
+                                + r->limit_conn_status - 1], 1, shared);
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->upstream && r->upstream->cache_status) {
+        ngx_mon_cell_add(&cells[NGX_MON_CACHED
+                                + r->upstream->cache_status - 1], 1, shared);
+    }
+
+#endif
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_mon_version(ngx_uint_t version)
+{
+    if (version == NGX_HTTP_VERSION_11) {
+        return NGX_MON_PROTOCOL_11;
+    }
+
+    return version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
+           : version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
+           : version < 3000 ? NGX_MON_PROTOCOL_2
+           : NGX_MON_PROTOCOL_3;
 }
 
 
 /* the counter of a method and a status, a child of the location's series */
 
 static ngx_mon_series_t *
-ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t method,
-    ngx_uint_t status)
+ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t bit, ngx_uint_t status)
 {
     u_char              buf[NGX_INT_T_LEN];
     ngx_str_t           values[2];
-    ngx_uint_t          key;
+    ngx_uint_t          key, method;
     ngx_mon_child_t    *child;
     ngx_mon_series_t   *request;
 
-    key = method << 16 | status;
-    child = &s->children[(status ^ method) % NGX_MON_CHILDREN];
+    /* the method is a bit, the first one of those that nginx knows not */
 
-    if (child->series && child->key == key) {
+    key = bit << 10 | status;
+    child = &s->children[(status ^ (bit >> 1)) % NGX_MON_CHILDREN];
+
+    if (ngx_mon_likely(child->key == key)) {
         return child->series;
     }
+
+    method = __builtin_ctz((unsigned) bit | 0x80000000);
+    method = (method < NGX_HTTP_MON_METHODS) ? method : 0;
 
     values[0] = ngx_http_mon_methods[method];
     values[1].data = buf;

@@ -22,7 +22,6 @@ typedef struct {
 } ngx_http_mon_host_t;
 
 
-static ngx_int_t ngx_http_mon_state_header_filter(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mon_state_pending(ngx_http_request_t *r);
 static void ngx_http_mon_state_cleanup(void *data);
 static void ngx_http_mon_state_walk(ngx_http_request_t *r);
@@ -34,37 +33,38 @@ static void ngx_http_mon_state_record(ngx_mon_series_t *s,
 static ngx_int_t ngx_http_mon_state_failure(ngx_http_upstream_state_t *st);
 
 
-static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
-
 static ngx_http_mon_host_t  ngx_http_mon_hosts[NGX_HTTP_MON_HOSTS];
 static ngx_uint_t           ngx_http_mon_nhosts;
 
 
 void
-ngx_http_mon_state_filter(void)
-{
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_state_header_filter;
-}
-
-
-static ngx_int_t
-ngx_http_mon_state_header_filter(ngx_http_request_t *r)
+ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when)
 {
     ngx_pool_cleanup_t  *cln;
 
-    if (r->upstream && r != r->main && ngx_http_mon_state_pending(r)) {
+    if (!ngx_http_mon_state_pending(r)) {
+        return;
+    }
 
-        cln = ngx_pool_cleanup_add(r->pool, 0);
-        if (cln == NULL) {
-            return NGX_ERROR;
-        }
+    if (when == NGX_MON_LOGGED
+        || (when == NGX_MON_REDIRECTED && r->upstream->cleanup == NULL))
+    {
+        ngx_http_mon_state_walk(r);
+        return;
+    }
 
+    if (when == NGX_MON_REDIRECTED || r == r->main) {
+        return;
+    }
+
+    /* subrequests reach no log phase */
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (cln) {
         cln->handler = ngx_http_mon_state_cleanup;
         cln->data = r;
     }
-
-    return ngx_http_next_header_filter(r);
 }
 
 
@@ -76,33 +76,6 @@ ngx_http_mon_state_cleanup(void *data)
     if (ngx_http_mon_state_pending(sr)) {
         ngx_http_mon_state_walk(sr);
     }
-}
-
-
-ngx_int_t
-ngx_http_mon_state_rewrite(ngx_http_request_t *r)
-{
-    /* an internal redirect: the upstream before it is over */
-
-    if (r->upstream
-        && r->upstream->cleanup == NULL
-        && ngx_http_mon_state_pending(r))
-    {
-        ngx_http_mon_state_walk(r);
-    }
-
-    return NGX_DECLINED;
-}
-
-
-ngx_int_t
-ngx_http_mon_state_log(ngx_http_request_t *r)
-{
-    if (r->upstream && ngx_http_mon_state_pending(r)) {
-        ngx_http_mon_state_walk(r);
-    }
-
-    return NGX_OK;
 }
 
 

@@ -145,14 +145,8 @@ ngx_int_t ngx_http_mon_attempt_5xx(ngx_uint_t status);
 
 /* ngx_http_mon_state.c: upstreams by variables, not hooked */
 
-/* The handler of NGX_HTTP_REWRITE_PHASE: before an upstream is lost. */
-ngx_int_t ngx_http_mon_state_rewrite(ngx_http_request_t *r);
-
-/* The handler of NGX_HTTP_LOG_PHASE. */
-ngx_int_t ngx_http_mon_state_log(ngx_http_request_t *r);
-
-/* Installs the header filter, that sees subrequests: they reach no log. */
-void ngx_http_mon_state_filter(void);
+/* Records the attempts of a request's upstream, see ngx_mon_follow. */
+void ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when);
 
 
 #endif /* _NGX_HTTP_MON_UPSTREAM_H_INCLUDED_ */

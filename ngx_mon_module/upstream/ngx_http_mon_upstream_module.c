@@ -9,7 +9,6 @@
 
 static void *ngx_http_mon_upstream_create_main_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_upstream_init(ngx_conf_t *cf);
-static ngx_int_t ngx_http_mon_upstream_handlers(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_upstream_hook(ngx_conf_t *cf,
     ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_hook_t *hook,
     ngx_http_upstream_srv_conf_t *uscf);
@@ -123,33 +122,7 @@ ngx_http_mon_upstream_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_mon_upstream_handlers(cf);
-}
-
-
-static ngx_int_t
-ngx_http_mon_upstream_handlers(ngx_conf_t *cf)
-{
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mon_state_rewrite;
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mon_state_log;
-
-    ngx_http_mon_state_filter();
+    ngx_mon_follow = ngx_http_mon_state_follow;
 
     ngx_mon_set_source(NGX_MON_G_PEER, ngx_http_mon_peer_source);
     ngx_mon_add_check("upstreams", ngx_http_mon_peer_check);
