@@ -23,6 +23,12 @@ NGINX =		$(or $(shell command -v nginx),/usr/sbin/nginx)
 JOBS =		$(shell expr $$(nproc) + 1)
 TESTS =		t
 
+# of make install, a folder to install below
+DESTDIR =
+
+# of make run
+PORT =		8080
+
 # DEPS=no: never install packages
 DEPS =		yes
 
@@ -51,8 +57,8 @@ unit: deps-test module
 	fi
 
 run: deps-run module
-	@PERL5LIB=t/lib NGX_MON_MODULE=$(abspath $(BUILD))/ngx_mon_module.so \
-	exec perl misc/run
+	@NGX_MON_MODULE=$(abspath $(BUILD))/ngx_mon_module.so NGINX=$(NGINX) \
+	PORT=$(PORT) exec perl misc/run
 
 test: deps-test module unit
 	@NGX_MON_BUILD=$(abspath $(BUILD)) \
@@ -78,10 +84,11 @@ matrix: deps-test
 	@misc/matrix
 
 install: module
-	@misc/install install $(BUILD)/ngx_mon_module.so
+	@NGINX=$(NGINX) DESTDIR=$(DESTDIR) \
+	misc/install install $(BUILD)/ngx_mon_module.so
 
 uninstall:
-	@misc/install uninstall
+	@NGINX=$(NGINX) DESTDIR=$(DESTDIR) misc/install uninstall
 
 clean:
 	rm -rf build
