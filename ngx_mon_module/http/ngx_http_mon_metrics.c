@@ -15,7 +15,7 @@
 #define NGX_HTTP_MON_TAIL        64
 
 /* the worker's other requests come after so long, microseconds */
-#define NGX_HTTP_MON_STEP        400
+#define NGX_HTTP_MON_STEP        200
 
 #define NGX_HTTP_MON_NAMES_MAX   64
 
