@@ -149,29 +149,44 @@ ok(wait_for(sub {
 			  device => 'lo') > $lo + 1000;
 }, 20, 'traffic'), 'traffic is seen');
 
-# CPU: one busy process is at least a part of its share
+# CPU: the share between two samples, which are when the value changes
 
-my $cpus = () = slurp('/proc/stat') =~ /^cpu\d/mg;
 my $busy = fork // die "can't fork: $!";
 
 if ($busy == 0) {
-	my $until = time + 60;
+	my $until = time + 120;
 	1 while time < $until;
 	POSIX::_exit(0);
 }
 
-my $ratio;
 
-ok(wait_for(sub {
-	$ratio = $t->metric('nginx_host_cpu_usage_ratio');
+sub next_sample {
+	my $last = $t->metric('nginx_host_cpu_usage_ratio');
 
-	return $ratio > 0.6 / $cpus;
-}, 30, 'a busy CPU'), 'a busy CPU is seen');
+	wait_for(sub {
+		return $t->metric('nginx_host_cpu_usage_ratio') != $last;
+	}, 30, 'the next sample of CPU time');
+
+	my @ticks = (split ' ', slurp('/proc/stat'))[1 .. 8];
+	my $total = 0;
+
+	$total += $_ for @ticks;
+
+	return ($total, $ticks[3] + $ticks[4]);
+}
+
+
+my ($total1, $idle1) = next_sample();
+my ($total2, $idle2) = next_sample();
+
+my $told = $t->metric('nginx_host_cpu_usage_ratio');
+my $real = 1 - ($idle2 - $idle1) / ($total2 - $total1);
 
 kill 'KILL', $busy;
 waitpid $busy, 0;
 
-cmp_ok($ratio, '<=', 1, 'no more than all');
+cmp_ok($told, '<=', 1, 'no more than all');
+cmp_ok(abs($told - $real), '<', 0.1, "CPU: $told told, $real real");
 
 # another worker goes on with it when the leader dies
 
