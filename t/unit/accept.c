@@ -125,6 +125,12 @@ test_weights(void **state)
     check("text/*, application/*", TEXT);
     check("application/json, text/plain", JSON);
     check("text/plain, application/json", TEXT);
+
+    /* the same range again: the better one, then the earlier */
+
+    check("application/json;q=0.1, text/plain;q=0.5, application/json;q=0.9",
+          JSON);
+    check("application/json, text/plain, application/json", JSON);
 }
 
 

@@ -408,6 +408,34 @@ test_full(void **state)
 }
 
 
+/* what would fit after something that did not is left out */
+
+static void
+test_nothing_after_full(void **state)
+{
+    u_char            buf[1024], *end;
+    ngx_mon_out_t     o;
+    ngx_mon_sample_t  s;
+
+    sample(&s, &used, 1);
+    label(&s, "a", "a value that is longer than the room");
+
+    o.pos = buf;
+    o.end = buf + 80;
+    o.full = 0;
+
+    ngx_mon_prometheus.sample(&o, &s, 1, 0);
+    assert_int_equal(o.full, 1);
+
+    end = o.pos;
+    assert_true(o.end - end > 10);
+
+    ngx_mon_openmetrics.end(&o, 1);
+    assert_int_equal(o.full, 1);
+    assert_ptr_equal(o.pos, end);
+}
+
+
 /* a sample that did not fit is given again, and leaves no trace */
 
 static void
@@ -472,6 +500,7 @@ main(void)
         cmocka_unit_test(test_json_histogram),
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_nothing_after_full),
         cmocka_unit_test(test_again)
     };
 

@@ -235,6 +235,15 @@ test_estimate(void **state)
     }
 
     assert_true(n > 30);
+
+    /* an exponential bucket ends here: nothing is estimated */
+
+    to.us[0] = 500000;
+
+    ngx_mon_hist_init(&h, &to);
+    ngx_mon_hist_merge(&h, cells, &from);
+
+    assert_int_equal(h.classic[0], 50000);
 }
 
 
