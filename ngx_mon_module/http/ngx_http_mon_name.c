@@ -7,7 +7,8 @@
 #include "ngx_http_mon.h"
 
 
-static void ngx_http_mon_first_name(ngx_http_mon_srv_conf_t *mscf);
+static ngx_int_t ngx_http_mon_first_name(ngx_conf_t *cf,
+    ngx_http_mon_srv_conf_t *mscf);
 static ngx_uint_t ngx_http_mon_shared_name(ngx_http_mon_srv_conf_t **srv,
     ngx_uint_t n, ngx_uint_t i);
 static in_port_t ngx_http_mon_port(ngx_http_core_main_conf_t *cmcf,
@@ -37,7 +38,9 @@ ngx_http_mon_name_servers(ngx_conf_t *cf, ngx_http_mon_main_conf_t *mmcf)
     }
 
     for (i = 0; i < n; i++) {
-        ngx_http_mon_first_name(srv[i]);
+        if (ngx_http_mon_first_name(cf, srv[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     for (i = 0; i < n; i++) {
@@ -49,6 +52,11 @@ ngx_http_mon_name_servers(ngx_conf_t *cf, ngx_http_mon_main_conf_t *mmcf)
         }
 
         port = ngx_http_mon_port(cmcf, srv, n, i);
+
+        if (port == 0) {
+            /* of a UNIX-domain socket */
+            continue;
+        }
 
         p = ngx_pnalloc(cf->pool, labels[i].len + sizeof(":65535") - 1);
         if (p == NULL) {
@@ -68,14 +76,14 @@ ngx_http_mon_name_servers(ngx_conf_t *cf, ngx_http_mon_main_conf_t *mmcf)
 }
 
 
-static void
-ngx_http_mon_first_name(ngx_http_mon_srv_conf_t *mscf)
+static ngx_int_t
+ngx_http_mon_first_name(ngx_conf_t *cf, ngx_http_mon_srv_conf_t *mscf)
 {
     ngx_http_server_name_t  *name;
 
     if (mscf->name.data) {
         mscf->label = mscf->name;
-        return;
+        return NGX_OK;
     }
 
     ngx_str_set(&mscf->label, "_");
@@ -84,9 +92,29 @@ ngx_http_mon_first_name(ngx_http_mon_srv_conf_t *mscf)
 
     name = mscf->cscf->server_names.elts;
 
-    if (mscf->cscf->server_names.nelts && name[0].name.len) {
-        mscf->label = name[0].name;
+    if (mscf->cscf->server_names.nelts == 0 || name[0].name.len == 0) {
+        return NGX_OK;
     }
+
+    mscf->label = name[0].name;
+
+#if (NGX_PCRE)
+
+    if (name[0].regex) {
+        /* nginx keeps it without the "~" */
+        mscf->label.len++;
+        mscf->label.data = ngx_pnalloc(cf->pool, mscf->label.len);
+
+        if (mscf->label.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_sprintf(mscf->label.data, "~%V", &name[0].name);
+    }
+
+#endif
+
+    return NGX_OK;
 }
 
 
@@ -143,7 +171,7 @@ ngx_http_mon_port(ngx_http_core_main_conf_t *cmcf,
         }
 
         if (first == 0) {
-            first = ntohs(port[p].port);
+            first = port[p].port;
         }
 
         for (k = 0; k < n; k++) {
@@ -155,7 +183,7 @@ ngx_http_mon_port(ngx_http_core_main_conf_t *cmcf,
         }
 
         if (k == n) {
-            return ntohs(port[p].port);
+            return port[p].port;
         }
     }
 
