@@ -7,32 +7,44 @@
 #include "ngx_mon_zone.h"
 
 
-static ngx_int_t ngx_mon_chunk_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
-    size_t size);
-static void *ngx_mon_split_locked(ngx_mon_zone_t *z, ngx_uint_t units);
+/*
+ * A bit for each unit of the zone tells whether it is in use, so that what is
+ * freed joins its neighbours by itself, and a process that is killed here
+ * leaves units marked that nobody has, no more.
+ */
+
+#define NGX_MON_NOT_FOUND  ((ngx_uint_t) -1)
 
 
-static ngx_inline void
-ngx_mon_push_free(ngx_mon_zone_t *z, void *p, ngx_uint_t units)
+static ngx_uint_t ngx_mon_map_find(ngx_mon_zone_t *z, ngx_uint_t units);
+static void ngx_mon_map_set(ngx_mon_zone_t *z, ngx_uint_t i, ngx_uint_t n,
+    ngx_uint_t on);
+static ngx_int_t ngx_mon_grow_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool);
+
+
+static ngx_inline ngx_uint_t
+ngx_mon_units(size_t size)
 {
-    *(void **) p = z->free[units];
-    ngx_memory_barrier();
-    z->free[units] = p;
+    return (size + NGX_MON_UNIT - 1) / NGX_MON_UNIT;
 }
 
 
-static ngx_inline void *
-ngx_mon_pop_free(ngx_mon_zone_t *z, ngx_uint_t units)
+ngx_int_t
+ngx_mon_alloc_init(ngx_mon_zone_t *z, ngx_slab_pool_t *pool)
 {
-    void  *p;
+    size_t  size;
 
-    p = z->free[units];
+    size = ngx_align((pool->end - (u_char *) pool) / NGX_MON_UNIT / 8 + 1,
+                     ngx_pagesize);
 
-    if (p) {
-        z->free[units] = *(void **) p;
+    z->map = ngx_slab_calloc(pool, size);
+    if (z->map == NULL) {
+        return NGX_ERROR;
     }
 
-    return p;
+    z->used += size;
+
+    return NGX_OK;
 }
 
 
@@ -40,37 +52,28 @@ void *
 ngx_mon_alloc_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool, size_t size)
 {
     u_char      *p;
-    ngx_uint_t   units;
+    ngx_uint_t   i, units;
 
-    units = (size + NGX_MON_UNIT - 1) / NGX_MON_UNIT;
+    units = ngx_mon_units(size);
 
     if (units > NGX_MON_CLASSES) {
         return NULL;
     }
 
-    size = units * NGX_MON_UNIT;
-
-    p = ngx_mon_pop_free(z, units);
-
-    if (p == NULL
-        && (z->chunk == NULL
-            || (size_t) (z->chunk->end - z->chunk->pos) < size))
-    {
-        p = ngx_mon_split_locked(z, units);
-
-        if (p == NULL && ngx_mon_chunk_locked(z, pool, size) != NGX_OK) {
+    while ((i = ngx_mon_map_find(z, units)) == NGX_MON_NOT_FOUND) {
+        if (ngx_mon_grow_locked(z, pool) != NGX_OK) {
             return NULL;
         }
     }
 
-    if (p == NULL) {
-        p = z->chunk->pos;
-        z->chunk->pos += size;
-    }
+    ngx_mon_map_set(z, i, units, 1);
 
-    z->used += size;
+    z->first[units] = i + units;
+    z->used += units * NGX_MON_UNIT;
 
-    ngx_memzero(p, size);
+    p = z->base + i * NGX_MON_UNIT;
+
+    ngx_memzero(p, units * NGX_MON_UNIT);
 
     return p;
 }
@@ -79,85 +82,131 @@ ngx_mon_alloc_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool, size_t size)
 void
 ngx_mon_free_locked(ngx_mon_zone_t *z, void *p, size_t size)
 {
-    ngx_uint_t  units;
+    ngx_uint_t  i, k, before, units;
 
-    units = (size + NGX_MON_UNIT - 1) / NGX_MON_UNIT;
+    units = ngx_mon_units(size);
+    i = ((u_char *) p - z->base) / NGX_MON_UNIT;
+
+    /* a larger piece may now begin before this one */
+
+    for (k = 1; k <= NGX_MON_CLASSES; k++) {
+        before = i - ngx_min(i, k - 1);
+        z->first[k] = ngx_min(z->first[k], before);
+    }
 
     z->used -= units * NGX_MON_UNIT;
 
-    ngx_mon_push_free(z, p, units);
+    ngx_memory_barrier();
+
+    ngx_mon_map_set(z, i, units, 0);
+}
+
+
+/* the first of so many free units in a row; none begins before first[units] */
+
+static ngx_uint_t
+ngx_mon_map_find(ngx_mon_zone_t *z, ngx_uint_t units)
+{
+    uint64_t    word;
+    ngx_uint_t  i, n, run, left;
+
+    run = 0;
+    i = z->first[units];
+
+    while (i < z->nunits) {
+
+        word = z->map[i / 64] >> (i % 64);
+        left = 64 - i % 64;
+
+        n = word ? (ngx_uint_t) __builtin_ctzll(word) : left;
+
+        run += n;
+        i += n;
+
+        if (run >= units) {
+            break;
+        }
+
+        if (n < left) {
+            word = ~(word >> n);
+            n = word ? (ngx_uint_t) __builtin_ctzll(word) : 64;
+
+            run = 0;
+            i += n;
+        }
+    }
+
+    i -= run;
+
+    if (run >= units && i + units <= z->nunits) {
+        return i;
+    }
+
+    if (z->nunits >= units) {
+        z->first[units] = z->nunits - units + 1;
+    }
+
+    return NGX_MON_NOT_FOUND;
+}
+
+
+static void
+ngx_mon_map_set(ngx_mon_zone_t *z, ngx_uint_t i, ngx_uint_t n, ngx_uint_t on)
+{
+    uint64_t    mask;
+    ngx_uint_t  bits;
+
+    for ( /* void */ ; n; n -= bits, i += bits) {
+
+        bits = ngx_min(n, 64 - i % 64);
+        mask = ((uint64_t) -1 >> (64 - bits)) << (i % 64);
+
+        if (on) {
+            z->map[i / 64] |= mask;
+        } else {
+            z->map[i / 64] &= ~mask;
+        }
+    }
 }
 
 
 /*
- * A new chunk, published by one store; what was left of the one before goes
- * to the free pieces.
+ * More pages of the pool.  Nobody else allocates from it and no page is given
+ * back, so that they follow those of before.
  */
 
 static ngx_int_t
-ngx_mon_chunk_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool, size_t size)
+ngx_mon_grow_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool)
 {
-    size_t            n;
-    ngx_uint_t        units, left;
-    ngx_mon_chunk_t  *c, *last;
+    u_char  *p;
+    size_t   size;
 
-    c = NULL;
-    size += NGX_MON_UNIT;
+    p = NULL;
+    size = NGX_MON_CHUNK;
 
-    for (n = NGX_MON_CHUNK; n >= size && n >= ngx_pagesize; n /= 2) {
+    while (p == NULL && size >= ngx_pagesize) {
+        p = ngx_slab_alloc_locked(pool, size);
 
-        c = ngx_slab_alloc_locked(pool, n);
-
-        if (c) {
-            break;
+        if (p == NULL) {
+            size /= 2;
         }
     }
 
-    if (c == NULL) {
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    c->pos = (u_char *) c + NGX_MON_UNIT;
-    c->end = (u_char *) c + n;
-
-    last = z->chunk;
-
-    ngx_memory_barrier();
-    z->chunk = c;
-
-    if (last == NULL) {
-        return NGX_OK;
+    if (z->base == NULL) {
+        z->base = p;
     }
 
-    left = (last->end - last->pos) / NGX_MON_UNIT;
-
-    while (left) {
-        units = ngx_min(left, NGX_MON_CLASSES);
-        ngx_mon_push_free(z, last->end - left * NGX_MON_UNIT, units);
-        left -= units;
+    if (p < z->base + z->nunits * NGX_MON_UNIT) {
+        return NGX_ERROR;
     }
+
+    /* pages that a killed process has left out are as good as free */
+
+    z->nunits = (p + size - z->base) / NGX_MON_UNIT;
 
     return NGX_OK;
-}
-
-
-/* a larger free piece, of which the rest stays free */
-
-static void *
-ngx_mon_split_locked(ngx_mon_zone_t *z, ngx_uint_t units)
-{
-    u_char      *p;
-    ngx_uint_t   n;
-
-    for (n = units + 1; n <= NGX_MON_CLASSES; n++) {
-
-        p = ngx_mon_pop_free(z, n);
-
-        if (p) {
-            ngx_mon_push_free(z, p + units * NGX_MON_UNIT, n - units);
-            return p;
-        }
-    }
-
-    return NULL;
 }

@@ -425,7 +425,6 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     if (ngx_mon_zone && ngx_mon_zone != mcf->zone) {
         /* a single process that is reloaded with another zone */
         ngx_mon_slot_release();
-        ngx_mon_self = 0;
     }
 
     ngx_mon_conf = mcf;
@@ -440,6 +439,7 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_mon_series_init(cycle) != NGX_OK) {
+        ngx_mon_slot_release();
         return NGX_OK;
     }
 

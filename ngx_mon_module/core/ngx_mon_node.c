@@ -9,7 +9,9 @@
 
 static u_char *ngx_mon_key_add(u_char *p, u_char *last, const ngx_str_t *name,
     const ngx_str_t *value);
+static void ngx_mon_node_relist_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n);
 static void ngx_mon_node_list_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n);
+static void ngx_mon_node_unlist_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n);
 
 
 static ngx_inline ngx_mon_node_t **
@@ -150,8 +152,7 @@ ngx_mon_node_make_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
 
     if (n) {
         if (!n->listed) {
-            /* who made it was killed here */
-            ngx_mon_node_list_locked(z, n);
+            ngx_mon_node_relist_locked(z, n);
         }
 
         return n;
@@ -191,6 +192,24 @@ ngx_mon_node_make_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
 }
 
 
+/* who made it was killed on the way: it may be in the list or not */
+
+static void
+ngx_mon_node_relist_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
+{
+    ngx_mon_node_t  *p;
+
+    for (p = z->lists[n->group].head; p; p = p->next) {
+        if (p == n) {
+            n->listed = 1;
+            return;
+        }
+    }
+
+    ngx_mon_node_list_locked(z, n);
+}
+
+
 static void
 ngx_mon_node_list_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
 {
@@ -203,56 +222,71 @@ ngx_mon_node_list_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
 
     last = l->tail ? l->tail : l->head;
 
-    while (last && last->next && last != n) {
+    while (last && last->next) {
         last = last->next;
     }
 
-    if (last != n) {
-        n->prev = last;
-        n->next = NULL;
+    n->prev = last;
+    n->next = NULL;
 
-        __atomic_store_n(last ? &last->next : &l->head, n, __ATOMIC_RELEASE);
+    __atomic_store_n(last ? &last->next : &l->head, n, __ATOMIC_RELEASE);
 
-        z->series++;
-    }
+    z->series++;
 
     l->tail = n;
     n->listed = 1;
 }
 
 
-void
-ngx_mon_node_unlink_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
+/*
+ * Where a process is killed, "tail" and "prev" lag behind, the former never
+ * on a node that has left the list, and the latter never leads past one: what
+ * is not as expected is looked for from the head.
+ */
+
+static void
+ngx_mon_node_unlist_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
 {
     ngx_mon_list_t   *l;
     ngx_mon_node_t  **np, *prev;
 
     l = &z->lists[n->group];
 
-    n->listed = 0;
-    ngx_memory_barrier();
-
     prev = n->prev;
+    np = prev ? &prev->next : &l->head;
 
-    if (prev ? prev->next != n : l->head != n) {
+    if (*np != n) {
+        prev = NULL;
 
-        for (prev = NULL, np = &l->head; *np && *np != n; np = &(*np)->next) {
+        for (np = &l->head; *np && *np != n; np = &prev->next) {
             prev = *np;
+        }
+
+        if (*np == NULL) {
+            return;
         }
     }
 
-    if (prev ? prev->next == n : l->head == n) {
-        __atomic_store_n(prev ? &prev->next : &l->head, n->next,
-                         __ATOMIC_RELEASE);
+    if (l->tail == n) {
+        l->tail = prev;
     }
 
     if (n->next) {
         n->next->prev = prev;
     }
 
-    if (l->tail == n) {
-        l->tail = prev;
-    }
+    __atomic_store_n(np, n->next, __ATOMIC_RELEASE);
+
+    z->series--;
+}
+
+
+void
+ngx_mon_node_unlink_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
+{
+    ngx_mon_node_t  **np;
+
+    ngx_mon_node_unlist_locked(z, n);
 
     for (np = ngx_mon_bucket(z, n->hash); *np; np = &(*np)->chain) {
 
@@ -265,8 +299,6 @@ ngx_mon_node_unlink_locked(ngx_mon_zone_t *z, ngx_mon_node_t *n)
     if (n->parent) {
         (void) ngx_atomic_fetch_add(&n->parent->children, -1);
     }
-
-    z->series--;
 }
 
 

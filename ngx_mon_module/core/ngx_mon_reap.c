@@ -27,11 +27,10 @@ ngx_mon_reap(ngx_uint_t leader)
     ngx_mon_zone_t     *z;
     ngx_atomic_uint_t   generation;
 
-    static ngx_uint_t   bucket;
-
     z = ngx_mon_zone;
 
     generation = z->generation;
+    ngx_memory_barrier();
 
     if (z->members[ngx_mon_self].seen != generation) {
         ngx_mon_series_purge();
@@ -50,16 +49,16 @@ ngx_mon_reap(ngx_uint_t leader)
 
     seen = ngx_mon_reap_seen(z);
 
-    ngx_shmtx_lock(&ngx_mon_pool->mutex);
+    ngx_mon_lock(ngx_mon_pool);
 
     changed = ngx_mon_reap_limbo(z, seen);
 
-    for (n = z->nbuckets / ticks; n; n--) {
-        bucket = (bucket + 1) & (z->nbuckets - 1);
-        changed |= ngx_mon_reap_bucket(z, bucket, seen);
+    for (n = z->nbuckets / ticks + 1; n; n--) {
+        z->reaped = (z->reaped + 1) & (z->nbuckets - 1);
+        changed |= ngx_mon_reap_bucket(z, z->reaped, seen);
     }
 
-    ngx_shmtx_unlock(&ngx_mon_pool->mutex);
+    ngx_mon_unlock(ngx_mon_pool);
 
     if (changed) {
         (void) ngx_atomic_fetch_add(&z->generation, 1);
@@ -75,7 +74,7 @@ ngx_mon_reap_seen(ngx_mon_zone_t *z)
     uint64_t    seen;
     ngx_uint_t  i;
 
-    ngx_mon_slot_sweep();
+    ngx_mon_slot_sweep(1);
 
     seen = z->generation;
 
@@ -146,8 +145,11 @@ ngx_mon_reap_bucket(ngx_mon_zone_t *z, ngx_uint_t i, uint64_t seen)
             continue;
         }
 
-        if (ngx_atomic_cmp_set(&n->state, NGX_MON_DYING_NODE,
-                               NGX_MON_DEAD_NODE))
+        /* a dead one is here where who unlinked it was killed */
+
+        if (n->state == NGX_MON_DEAD_NODE
+            || ngx_atomic_cmp_set(&n->state, NGX_MON_DYING_NODE,
+                                  NGX_MON_DEAD_NODE))
         {
             ngx_mon_node_unlink_locked(z, n);
 
@@ -168,16 +170,20 @@ ngx_mon_reap_idle(ngx_mon_zone_t *z, ngx_mon_node_t *n)
 {
     uint64_t  touched;
 
-    if (n->conf == NGX_MON_FOREVER || n->conf == z->conf || n->children) {
+    if (n->conf == NGX_MON_FOREVER || n->conf == z->conf) {
         return 0;
     }
 
-    touched = ngx_mon_node_touched(n);
+    if (n->conf) {
+        /* the configuration had it until now, or nearly so */
+        n->conf = 0;
 
-    if (n->conf && touched < z->loaded_msec) {
-        /* the configuration had it until then */
-        touched = z->loaded_msec;
+        if (n->blocks) {
+            n->blocks->touched = ngx_current_msec;
+        }
     }
+
+    touched = ngx_mon_node_touched(n);
 
     if (ngx_current_msec < touched
         || ngx_current_msec - touched < ngx_mon_conf->inactive)
@@ -185,7 +191,7 @@ ngx_mon_reap_idle(ngx_mon_zone_t *z, ngx_mon_node_t *n)
         return 0;
     }
 
-    return !ngx_mon_reap_in_use(n);
+    return n->children == 0 && !ngx_mon_reap_in_use(n);
 }
 
 

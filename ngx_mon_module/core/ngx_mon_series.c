@@ -229,7 +229,7 @@ ngx_mon_series_make(ngx_uint_t group, ngx_mon_node_t *parent, uint32_t hash,
 
         ngx_mon_full = 0;
 
-        ngx_shmtx_lock(&ngx_mon_pool->mutex);
+        ngx_mon_lock(ngx_mon_pool);
 
         *node = ngx_mon_node_make_locked(z, ngx_mon_pool, group, parent, hash,
                                          key, len, max);
@@ -239,7 +239,7 @@ ngx_mon_series_make(ngx_uint_t group, ngx_mon_node_t *parent, uint32_t hash,
                                                ngx_mon_bounds);
         }
 
-        ngx_shmtx_unlock(&ngx_mon_pool->mutex);
+        ngx_mon_unlock(ngx_mon_pool);
 
         if (*block == NULL) {
 
@@ -292,12 +292,14 @@ ngx_mon_series_full(void)
     now = ngx_current_msec ? ngx_current_msec : 1;
     last = ngx_mon_zone->logged;
 
-    if (last && now - last < NGX_MON_FULL_LOG) {
+    /* the cached time of another worker may be ahead */
+
+    if (last && (ngx_msec_int_t) (now - last) < NGX_MON_FULL_LOG) {
         return;
     }
 
     if (ngx_atomic_cmp_set(&ngx_mon_zone->logged, last, now)) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "mon zone \"%V\" is full, new series are counted "
                       "under \"other\"", &ngx_mon_conf->shm_zone->shm.name);
     }

@@ -7,7 +7,7 @@
 #include "ngx_mon_zone.h"
 
 
-static ngx_uint_t ngx_mon_member_dead(ngx_mon_member_t *m);
+static ngx_uint_t ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused);
 static uint64_t ngx_mon_process_start(ngx_pid_t pid);
 static void ngx_mon_slot_gauges(ngx_mon_zone_t *z, ngx_uint_t slot);
 
@@ -23,11 +23,11 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
     ngx_mon_zone_t    *z;
     ngx_mon_member_t  *m;
 
-    ngx_mon_slot_sweep();
+    ngx_mon_slot_sweep(1);
 
     z = ngx_mon_zone;
 
-    ngx_shmtx_lock(&ngx_mon_pool->mutex);
+    ngx_mon_lock(ngx_mon_pool);
 
     for (i = 1; i <= z->nmembers; i++) {
 
@@ -39,6 +39,7 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
 
         m->seen = z->generation;
         m->draining = 0;
+        m->ready = 0;
         m->start = ngx_mon_process_start(ngx_pid);
         ngx_memory_barrier();
         m->pid = ngx_pid;
@@ -46,7 +47,7 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
         break;
     }
 
-    ngx_shmtx_unlock(&ngx_mon_pool->mutex);
+    ngx_mon_unlock(ngx_mon_pool);
 
     if (i > z->nmembers) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
@@ -60,6 +61,9 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
 
     ngx_mon_slot_gauges(z, ngx_mon_slot);
 
+    ngx_memory_barrier();
+    z->members[ngx_mon_self].ready = 1;
+
     return NGX_OK;
 }
 
@@ -71,13 +75,17 @@ ngx_mon_slot_release(void)
 
     z = ngx_mon_zone;
 
+    ngx_mon_active = 0;
+
     (void) ngx_atomic_cmp_set(&z->leader, ngx_pid, 0);
     (void) ngx_atomic_cmp_set(&z->members[ngx_mon_self].pid, ngx_pid, 0);
+
+    ngx_mon_self = 0;
 }
 
 
 void
-ngx_mon_slot_sweep(void)
+ngx_mon_slot_sweep(ngx_uint_t reused)
 {
     ngx_pid_t          pid;
     ngx_uint_t         i;
@@ -91,7 +99,7 @@ ngx_mon_slot_sweep(void)
         m = &z->members[i];
         pid = (ngx_pid_t) m->pid;
 
-        if (pid == 0 || pid == ngx_pid || !ngx_mon_member_dead(m)) {
+        if (pid == 0 || pid == ngx_pid || !ngx_mon_member_dead(m, reused)) {
             continue;
         }
 
@@ -105,7 +113,7 @@ ngx_mon_slot_sweep(void)
 
 
 static ngx_uint_t
-ngx_mon_member_dead(ngx_mon_member_t *m)
+ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused)
 {
     uint64_t   start;
     ngx_pid_t  pid;
@@ -118,7 +126,7 @@ ngx_mon_member_dead(ngx_mon_member_t *m)
 
     /* another process may have got the number */
 
-    if (m->start == 0) {
+    if (!reused || m->start == 0) {
         return 0;
     }
 
@@ -178,11 +186,12 @@ ngx_mon_slot_alive(ngx_mon_zone_t *z, ngx_uint_t slot)
     ngx_uint_t  i;
 
     if (slot != NGX_MON_SLOT_SHARED) {
-        return slot <= z->nslots && z->members[slot].pid != 0;
+        return slot <= z->nslots && z->members[slot].pid
+               && z->members[slot].ready;
     }
 
     for (i = z->nslots + 1; i <= z->nmembers; i++) {
-        if (z->members[i].pid) {
+        if (z->members[i].pid && z->members[i].ready) {
             return 1;
         }
     }

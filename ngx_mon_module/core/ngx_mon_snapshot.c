@@ -32,7 +32,7 @@ ngx_mon_cursor_open(ngx_mon_cursor_t *c, ngx_mon_select_pt select, void *data)
         ngx_queue_init(&ngx_mon_cursors);
     }
 
-    ngx_mon_slot_sweep();
+    ngx_mon_slot_sweep(0);
 
     ngx_memzero(c, sizeof(ngx_mon_cursor_t));
 

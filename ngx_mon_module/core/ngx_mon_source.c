@@ -88,7 +88,7 @@ ngx_mon_facts(ngx_mon_facts_t *f)
 
     z = ngx_mon_zone;
 
-    ngx_mon_slot_sweep();
+    ngx_mon_slot_sweep(0);
 
     ngx_memzero(f, sizeof(ngx_mon_facts_t));
 

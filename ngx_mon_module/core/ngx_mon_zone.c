@@ -15,11 +15,13 @@
 static ngx_int_t ngx_mon_zone_fits(ngx_shm_zone_t *shm_zone,
     ngx_mon_main_conf_t *mcf);
 static ngx_int_t ngx_mon_zone_new(ngx_mon_main_conf_t *mcf);
-static ngx_mon_zone_t *ngx_mon_zone_previous(ngx_shm_zone_t *shm_zone);
+static ngx_slab_pool_t *ngx_mon_zone_previous(ngx_shm_zone_t *shm_zone);
+static ngx_slab_pool_t *ngx_mon_zone_same(ngx_shm_zone_t *shm_zone,
+    ngx_shm_zone_t *old);
 static ngx_int_t ngx_mon_zone_fill(ngx_mon_main_conf_t *mcf);
 static ngx_int_t ngx_mon_zone_others_locked(ngx_mon_main_conf_t *mcf);
-static ngx_mon_node_t *ngx_mon_declared_node(ngx_mon_main_conf_t *mcf,
-    ngx_mon_declared_t *d, ngx_uint_t make);
+static ngx_mon_node_t *ngx_mon_declared_locked(ngx_mon_main_conf_t *mcf,
+    ngx_mon_declared_t *d);
 
 
 static ngx_uint_t
@@ -37,8 +39,8 @@ ngx_mon_zone_workers(ngx_mon_main_conf_t *mcf)
 ngx_int_t
 ngx_mon_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_mon_zone_t       *z, *old;
-    ngx_slab_pool_t      *pool;
+    ngx_mon_zone_t       *z;
+    ngx_slab_pool_t      *pool, *old;
     ngx_mon_main_conf_t  *mcf, *omcf;
 
     mcf = shm_zone->data;
@@ -110,7 +112,7 @@ ngx_mon_zone_fits(ngx_shm_zone_t *shm_zone, ngx_mon_main_conf_t *mcf)
     workers = ngx_mon_zone_workers(mcf);
 
     child = 2 * NGX_MON_UNIT + workers * NGX_MON_UNIT;
-    size = 16 * ngx_pagesize + shm_zone->shm.size / 256
+    size = 16 * ngx_pagesize
            + workers * (NGX_MON_SLOTS + NGX_MON_MEMBERS)
              * sizeof(ngx_mon_member_t);
 
@@ -131,7 +133,9 @@ ngx_mon_zone_fits(ngx_shm_zone_t *shm_zone, ngx_mon_main_conf_t *mcf)
         }
     }
 
-    if (size <= shm_zone->shm.size) {
+    /* the pool's pages, the index and the map take a share of their own */
+
+    if (size <= shm_zone->shm.size - shm_zone->shm.size / 48) {
         return NGX_OK;
     }
 
@@ -140,7 +144,7 @@ ngx_mon_zone_fits(ngx_shm_zone_t *shm_zone, ngx_mon_main_conf_t *mcf)
                   "of this configuration in %ui workers, use at least %uzk",
                   &shm_zone->shm.name, shm_zone->shm.size / 1024,
                   mcf->declared->nelts, workers,
-                  (size + size / 8 + 1023) / 1024);
+                  (size + size / 8) / 1024 + 1);
 
     return NGX_ERROR;
 }
@@ -172,7 +176,7 @@ ngx_mon_zone_new(ngx_mon_main_conf_t *mcf)
               + ngx_align(size, ngx_pagesize);
 
     z->members = ngx_slab_calloc(pool, size);
-    if (z->members == NULL) {
+    if (z->members == NULL || ngx_mon_alloc_init(z, pool) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -203,11 +207,10 @@ ngx_mon_zone_new(ngx_mon_main_conf_t *mcf)
 
 /* the zone of this name and of another size, that still serves */
 
-static ngx_mon_zone_t *
+static ngx_slab_pool_t *
 ngx_mon_zone_previous(ngx_shm_zone_t *shm_zone)
 {
     ngx_uint_t        i;
-    ngx_mon_zone_t   *z;
     ngx_shm_zone_t   *old;
     ngx_slab_pool_t  *pool;
     ngx_list_part_t  *part;
@@ -231,24 +234,40 @@ ngx_mon_zone_previous(ngx_shm_zone_t *shm_zone)
             }
         }
 
-        if (old[i].tag == shm_zone->tag && &old[i] != shm_zone
-            && old[i].shm.addr != NULL
-            && old[i].shm.name.len == shm_zone->shm.name.len
-            && ngx_strncmp(old[i].shm.name.data, shm_zone->shm.name.data,
-                           shm_zone->shm.name.len) == 0)
-        {
-            pool = (ngx_slab_pool_t *) old[i].shm.addr;
-            z = pool->data;
+        pool = ngx_mon_zone_same(shm_zone, &old[i]);
 
-            if (z && z->magic == NGX_MON_MAGIC && z->layout == NGX_MON_LAYOUT
-                && z->registry == ngx_mon_registry_hash())
-            {
-                return z;
-            }
-
-            return NULL;
+        if (pool) {
+            return pool;
         }
     }
+}
+
+
+static ngx_slab_pool_t *
+ngx_mon_zone_same(ngx_shm_zone_t *shm_zone, ngx_shm_zone_t *old)
+{
+    ngx_mon_zone_t   *z;
+    ngx_slab_pool_t  *pool;
+
+    if (old->tag != shm_zone->tag || old == shm_zone || old->shm.addr == NULL
+        || old->shm.name.len != shm_zone->shm.name.len
+        || ngx_strncmp(old->shm.name.data, shm_zone->shm.name.data,
+                       shm_zone->shm.name.len)
+           != 0)
+    {
+        return NULL;
+    }
+
+    pool = (ngx_slab_pool_t *) old->shm.addr;
+    z = pool->data;
+
+    if (z && z->magic == NGX_MON_MAGIC && z->layout == NGX_MON_LAYOUT
+        && z->registry == ngx_mon_registry_hash())
+    {
+        return pool;
+    }
+
+    return NULL;
 }
 
 
@@ -259,7 +278,7 @@ ngx_mon_zone_fill(ngx_mon_main_conf_t *mcf)
     ngx_uint_t           i;
     ngx_mon_declared_t  *d;
 
-    ngx_shmtx_lock(&mcf->shpool->mutex);
+    ngx_mon_lock(mcf->shpool);
 
     rc = NGX_ERROR;
 
@@ -275,7 +294,7 @@ ngx_mon_zone_fill(ngx_mon_main_conf_t *mcf)
     d = mcf->declared->elts;
 
     for (i = 0; i < mcf->declared->nelts; i++) {
-        if (ngx_mon_declared_node(mcf, &d[i], 1) == NULL) {
+        if (ngx_mon_declared_locked(mcf, &d[i]) == NULL) {
             goto done;
         }
     }
@@ -284,7 +303,7 @@ ngx_mon_zone_fill(ngx_mon_main_conf_t *mcf)
 
 done:
 
-    ngx_shmtx_unlock(&mcf->shpool->mutex);
+    ngx_mon_unlock(mcf->shpool);
 
     return rc;
 }
@@ -373,22 +392,28 @@ ngx_mon_zone_others_locked(ngx_mon_main_conf_t *mcf)
 
 
 static ngx_mon_node_t *
-ngx_mon_declared_node(ngx_mon_main_conf_t *mcf, ngx_mon_declared_t *d,
-    ngx_uint_t make)
+ngx_mon_declared_locked(ngx_mon_main_conf_t *mcf, ngx_mon_declared_t *d)
 {
-    u_char    key[NGX_MON_KEY_MAX];
-    size_t    len;
-    uint32_t  hash;
+    u_char           key[NGX_MON_KEY_MAX];
+    size_t           len;
+    uint32_t         hash;
+    ngx_mon_node_t  *n;
 
     len = ngx_mon_key(key, d->group, 0, NULL, d->values, d->nvalues);
     hash = ngx_mon_key_hash(d->group, NULL, key, len);
 
-    if (!make) {
-        return ngx_mon_node_find(mcf->zone, d->group, NULL, hash, key, len);
+    n = ngx_mon_node_find(mcf->zone, d->group, NULL, hash, key, len);
+
+    if (n == NULL) {
+        n = ngx_mon_node_make_locked(mcf->zone, mcf->shpool, d->group, NULL,
+                                     hash, key, len, 0);
+        if (n) {
+            /* not shown until the configuration has taken effect */
+            n->view = 0;
+        }
     }
 
-    return ngx_mon_node_make_locked(mcf->zone, mcf->shpool, d->group, NULL,
-                                    hash, key, len, 0);
+    return n;
 }
 
 
@@ -404,6 +429,8 @@ ngx_mon_zone_commit(ngx_mon_main_conf_t *mcf)
     z = mcf->zone;
     tp = ngx_timeofday();
 
+    ngx_mon_lock(mcf->shpool);
+
     if (z->conf) {
         (void) ngx_atomic_fetch_add(&z->reloads, 1);
     }
@@ -412,7 +439,7 @@ ngx_mon_zone_commit(ngx_mon_main_conf_t *mcf)
 
     for (i = 0; i < mcf->declared->nelts; i++) {
 
-        n = ngx_mon_declared_node(mcf, &d[i], 0);
+        n = ngx_mon_declared_locked(mcf, &d[i]);
 
         if (n && n->conf != NGX_MON_FOREVER) {
             n->view = (n->conf == z->conf + 1) ? n->view | d[i].view
@@ -422,8 +449,7 @@ ngx_mon_zone_commit(ngx_mon_main_conf_t *mcf)
     }
 
     z->loaded = (uint64_t) tp->sec * 1000000 + tp->msec * 1000;
-    z->loaded_msec = ngx_current_msec;
-
-    ngx_memory_barrier();
     z->conf++;
+
+    ngx_mon_unlock(mcf->shpool);
 }

@@ -108,14 +108,6 @@ struct ngx_mon_layout_s {
 };
 
 
-/* pages of the pool, handed out from pos on */
-
-typedef struct {
-    u_char                  *pos;
-    u_char                  *end;
-} ngx_mon_chunk_t;
-
-
 /*
  * A worker.  The first members own the slot of their number; those past the
  * slots share slot 0.
@@ -126,7 +118,8 @@ typedef struct {
     ngx_atomic_t             seen;        /* generation acknowledged */
     uint64_t                 start;       /* of the process; 0: not known */
     ngx_atomic_t             draining;
-    uint64_t                 pad[4];
+    ngx_atomic_t             ready;       /* the gauges of its slot are true */
+    uint64_t                 pad[3];
 } ngx_mon_member_t;
 
 
@@ -148,15 +141,19 @@ typedef struct {
     ngx_atomic_t             logged;      /* the last line of "full", msec */
     uint64_t                 conf;        /* number of the configuration */
     uint64_t                 loaded;      /* Unix time, microseconds */
-    uint64_t                 loaded_msec; /* ngx_current_msec */
     time_t                   started;
 
     ngx_mon_layout_t        *layouts;
-    void                    *free[NGX_MON_CLASSES + 1];
-    ngx_mon_chunk_t         *chunk;
-    size_t                   used;
-    ngx_uint_t               series;
 
+    /* see ngx_mon_alloc.c */
+    u_char                  *base;
+    uint64_t                *map;
+    ngx_uint_t               nunits;
+    ngx_uint_t               first[NGX_MON_CLASSES + 1];
+    size_t                   used;
+
+    ngx_uint_t               series;
+    ngx_uint_t               reaped;      /* the bucket last gone through */
     ngx_mon_node_t          *limbo;       /* the DEAD */
     ngx_mon_list_t           lists[NGX_MON_NGROUPS];
 } ngx_mon_zone_t;
@@ -230,7 +227,17 @@ void ngx_mon_registry_init(void);
 uint32_t ngx_mon_registry_hash(void);
 
 
+/* ngx_mon_lock.c */
+
+/* Takes the lock of the pool, in the master too, whoever died with it. */
+void ngx_mon_lock(ngx_slab_pool_t *pool);
+void ngx_mon_unlock(ngx_slab_pool_t *pool);
+
+
 /* ngx_mon_alloc.c; _locked: under the lock of the pool */
+
+/* Begins with nothing in use; NGX_ERROR where there is no room for the map. */
+ngx_int_t ngx_mon_alloc_init(ngx_mon_zone_t *z, ngx_slab_pool_t *pool);
 
 /* Zeroed memory of size bytes from the zone, or NULL. */
 void *ngx_mon_alloc_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
@@ -307,7 +314,7 @@ uint64_t ngx_mon_node_touched(ngx_mon_node_t *n);
 
 /* Adds what the zone of another size counted, its gauges left out. */
 void ngx_mon_fold(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
-    ngx_mon_zone_t *old, ngx_log_t *log);
+    ngx_slab_pool_t *old, ngx_log_t *log);
 
 
 /* ngx_mon_slot.c */
@@ -315,11 +322,14 @@ void ngx_mon_fold(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
 /* Becomes a member of the zone; NGX_DECLINED when there are too many. */
 ngx_int_t ngx_mon_slot_claim(ngx_cycle_t *cycle);
 
-/* Leaves; what was counted stays. */
+/* Leaves and records no more; what was counted stays. */
 void ngx_mon_slot_release(void);
 
-/* Lets go of the members that died, and counts the crashes. */
-void ngx_mon_slot_sweep(void);
+/*
+ * Lets go of the members that died, and counts the crashes.  With reused set,
+ * also of those whose number another process has got: reads /proc.
+ */
+void ngx_mon_slot_sweep(ngx_uint_t reused);
 
 /* Whether the cells of a slot belong to a worker that lives. */
 ngx_uint_t ngx_mon_slot_alive(ngx_mon_zone_t *z, ngx_uint_t slot);
