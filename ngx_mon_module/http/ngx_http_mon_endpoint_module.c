@@ -19,6 +19,8 @@ typedef struct {
 static ngx_int_t ngx_http_mon_endpoint_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_mon_endpoint_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_endpoint_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_mon_endpoint_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
 static char *ngx_http_mon_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_mon_health(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -58,7 +60,7 @@ static ngx_http_module_t  ngx_http_mon_endpoint_module_ctx = {
     NULL,                                     /* merge server configuration */
 
     ngx_http_mon_endpoint_create_loc_conf,    /* create location config. */
-    NULL                                      /* merge location config. */
+    ngx_http_mon_endpoint_merge_loc_conf      /* merge location config. */
 };
 
 
@@ -113,6 +115,23 @@ ngx_http_mon_endpoint_create_loc_conf(ngx_conf_t *cf)
 
 
 static char *
+ngx_http_mon_endpoint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_mon_endpoint_conf_t  *prev = parent;
+    ngx_http_mon_endpoint_conf_t  *conf = child;
+
+    /* the handler stays in force in an "if" */
+
+    if (!conf->set) {
+        conf->format = prev->format;
+        conf->health = prev->health;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_mon_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mon_endpoint_conf_t  *ecf = conf;
@@ -120,6 +139,7 @@ ngx_http_mon_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t  *value;
 
     value = cf->args->elts;
+    ecf->set = 1;
 
     if (cf->args->nelts == 2) {
 
@@ -144,6 +164,7 @@ ngx_http_mon_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t  *value;
 
     value = cf->args->elts;
+    ecf->set = 1;
 
     if (cf->args->nelts == 2) {
 
