@@ -140,16 +140,17 @@ check(const ngx_mon_format_t *f, const ngx_mon_sample_t *s, ngx_uint_t n,
 static void
 test_content_types(void **state)
 {
-    assert_string_equal(ngx_mon_prometheus.content_type.data,
+    assert_string_equal((char *) ngx_mon_prometheus.content_type.data,
                         "text/plain; version=0.0.4; charset=utf-8");
-    assert_string_equal(ngx_mon_openmetrics.content_type.data,
+    assert_string_equal((char *) ngx_mon_openmetrics.content_type.data,
                         "application/openmetrics-text; version=1.0.0; "
                         "charset=utf-8");
-    assert_string_equal(ngx_mon_json.content_type.data, "application/json");
+    assert_string_equal((char *) ngx_mon_json.content_type.data,
+                        "application/json");
 
-    assert_string_equal(ngx_mon_prometheus.name.data, "prometheus");
-    assert_string_equal(ngx_mon_openmetrics.name.data, "openmetrics");
-    assert_string_equal(ngx_mon_json.name.data, "json");
+    assert_string_equal((char *) ngx_mon_prometheus.name.data, "prometheus");
+    assert_string_equal((char *) ngx_mon_openmetrics.name.data, "openmetrics");
+    assert_string_equal((char *) ngx_mon_json.name.data, "json");
 }
 
 
