@@ -19,8 +19,8 @@ typedef struct {
     /* of the attempt; NULL between two */
     ngx_mon_series_t                 *series;
     uint64_t                          start;
-    ngx_uint_t                        status;
-    ngx_int_t                         rc;
+    int                               rc;
+    unsigned                          status:16;
     unsigned                          reused:1;
     unsigned                          header:1;
     unsigned                          invalid:1;
@@ -442,12 +442,16 @@ static void
 ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_uint_t state)
 {
+    uint64_t             *cells;
     ngx_int_t             failure;
+    ngx_uint_t            shared;
     ngx_mon_series_t     *s;
     ngx_http_upstream_t  *u;
 
     s = a->series;
     u = a->upstream;
+    cells = s->cells;
+    shared = s->shared;
 
     if (!a->header && u->state->header_time != (ngx_msec_t) -1) {
 
@@ -465,12 +469,15 @@ ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     failure = ngx_http_mon_attempt_failure(a, pc, state);
 
     if (failure != NGX_DECLINED) {
-        ngx_mon_add(s, NGX_MON_FAILURES + failure, 1);
+        ngx_mon_cell_add(&cells[NGX_MON_FAILURES + failure], 1, shared);
     }
 
-    ngx_mon_add(s, NGX_MON_SENT_BYTES, u->state->bytes_sent);
-    ngx_mon_add(s, NGX_MON_RECEIVED_BYTES, u->state->bytes_received);
-    ngx_mon_add(s, NGX_MON_PEER_IN_FLIGHT, -1);
+    ngx_mon_cell_add(&cells[NGX_MON_SENT_BYTES], u->state->bytes_sent,
+                     shared);
+    ngx_mon_cell_add(&cells[NGX_MON_RECEIVED_BYTES], u->state->bytes_received,
+                     shared);
+    ngx_mon_cell_add(&cells[NGX_MON_PEER_IN_FLIGHT], (uint64_t) -1, shared);
+
     ngx_mon_touch(s);
 
     s->refs--;

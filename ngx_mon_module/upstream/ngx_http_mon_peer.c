@@ -15,6 +15,8 @@
 
 
 static ngx_uint_t ngx_http_mon_peer_key(ngx_str_t *name);
+static ngx_mon_series_t *ngx_http_mon_peer_get(ngx_http_mon_upstream_t *up,
+    ngx_http_mon_peer_t *peer, ngx_str_t *name);
 static ngx_http_mon_upstream_main_conf_t *ngx_http_mon_peer_refresh(void);
 static void ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
     ngx_http_mon_hook_t *hook);
@@ -24,6 +26,14 @@ static ngx_uint_t ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer);
 static ngx_http_mon_peer_t *ngx_http_mon_peer_resolved(
     ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_upstream_t *up,
     ngx_str_t *name);
+
+
+static ngx_inline ngx_uint_t
+ngx_http_mon_peer_named(ngx_http_mon_peer_t *peer, ngx_str_t *name)
+{
+    return peer->name.len == name->len
+           && ngx_memcmp(peer->name.data, name->data, name->len) == 0;
+}
 
 
 /* all of an IPv4 address and its port, samples of anything longer */
@@ -62,9 +72,7 @@ ngx_http_mon_peer_find(ngx_http_mon_upstream_t *up, ngx_str_t *name)
 
     while ((peer = up->table[i]) != NULL) {
 
-        if (peer->name.len == name->len
-            && ngx_memcmp(peer->name.data, name->data, name->len) == 0)
-        {
+        if (ngx_http_mon_peer_named(peer, name)) {
             break;
         }
 
@@ -116,15 +124,34 @@ ngx_http_mon_peer_add(ngx_conf_t *cf, ngx_http_mon_upstream_t *up,
 ngx_mon_series_t *
 ngx_http_mon_peer_series(ngx_http_mon_upstream_t *up, ngx_str_t *name)
 {
-    ngx_str_t             values[2];
-    ngx_mon_series_t     *s;
-    ngx_http_mon_peer_t  *peer;
+    ngx_http_mon_peer_t  *peer, **recent;
+
+    recent = &up->recent[(uintptr_t) name->data / 16 & up->mask];
+    peer = *recent;
+
+    /* memory of a peer that is gone may be another's: so the name is read */
+
+    if (peer && ngx_http_mon_peer_named(peer, name)) {
+        return peer->series;
+    }
 
     peer = ngx_http_mon_peer_find(up, name);
 
     if (peer && peer->series) {
+        *recent = peer;
         return peer->series;
     }
+
+    return ngx_http_mon_peer_get(up, peer, name);
+}
+
+
+static ngx_mon_series_t *
+ngx_http_mon_peer_get(ngx_http_mon_upstream_t *up, ngx_http_mon_peer_t *peer,
+    ngx_str_t *name)
+{
+    ngx_str_t          values[2];
+    ngx_mon_series_t  *s;
 
     values[0] = up->label;
     values[1] = *name;
@@ -324,9 +351,7 @@ ngx_http_mon_peer_resolved(ngx_http_mon_upstream_main_conf_t *mcf,
         i = (mcf->hint + k) % n;
         p = peers[i];
 
-        if (p->upstream == up && p->name.len == name->len
-            && ngx_memcmp(p->name.data, name->data, name->len) == 0)
-        {
+        if (p->upstream == up && ngx_http_mon_peer_named(p, name)) {
             mcf->hint = i + 1;
             return p;
         }

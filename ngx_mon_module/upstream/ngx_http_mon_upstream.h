@@ -52,6 +52,8 @@ struct ngx_http_mon_upstream_s {
 
     /* configured peers by name: open addressing, NULL ends a search */
     ngx_http_mon_peer_t            **table;
+    /* the ones used last, by the address of the balancer's name */
+    ngx_http_mon_peer_t            **recent;
     ngx_uint_t                       mask;
     ngx_uint_t                       naddrs;
 

@@ -288,8 +288,9 @@ ngx_http_mon_upstream_table(ngx_conf_t *cf, ngx_http_mon_upstream_t *up)
 
     up->mask = size - 1;
     up->table = ngx_pcalloc(cf->pool, size * sizeof(ngx_http_mon_peer_t *));
+    up->recent = ngx_pcalloc(cf->pool, size * sizeof(ngx_http_mon_peer_t *));
 
-    return up->table ? NGX_OK : NGX_ERROR;
+    return up->table && up->recent ? NGX_OK : NGX_ERROR;
 }
 
 
