@@ -36,10 +36,16 @@ use Time::HiRes qw/ sleep /;
 use NgxMon::Process qw/ alive end_process poll /;
 
 
-# options: port, dir, proto (http), max (requests per connection), mode
+# options: port (0 for any), dir, proto (http), max (requests per connection),
+# mode
 
 sub new {
 	my ($class, %o) = @_;
+
+	if (!$o{port}) {
+		$o{listen} = _listen($o{addr}, 0);
+		$o{port} = $o{listen}->sockport();
+	}
 
 	my $self = bless {
 		proto => 'http',
@@ -62,14 +68,8 @@ sub new {
 sub start {
 	my ($self) = @_;
 
-	my $listen = IO::Socket::INET->new(
-		Proto => 'tcp',
-		LocalAddr => $self->{addr} // '127.0.0.1',
-		LocalPort => $self->{port},
-		Listen => 1024,
-		ReuseAddr => 1,
-	) or croak "can't listen on port $self->{port}: $!";
-
+	my $listen = delete $self->{listen}
+		// _listen($self->{addr}, $self->{port});
 	my $parent = $$;
 	my $pid = fork // croak "can't fork: $!";
 
@@ -88,6 +88,22 @@ sub start {
 	$self->{pid} = $pid;
 
 	return $self;
+}
+
+
+sub port { $_[0]{port} }
+
+
+sub _listen {
+	my ($addr, $port) = @_;
+
+	return IO::Socket::INET->new(
+		Proto => 'tcp',
+		LocalAddr => $addr // '127.0.0.1',
+		LocalPort => $port,
+		Listen => 1024,
+		ReuseAddr => 1,
+	) // croak "can't listen on port $port: $!";
 }
 
 

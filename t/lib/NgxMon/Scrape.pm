@@ -1,0 +1,72 @@
+package NgxMon::Scrape;
+
+# Copyright (C) The ngx_mon authors
+
+# A scrape in every format, judged by the field's own tools.
+
+use strict;
+use warnings;
+
+use Exporter qw/ import /;
+use File::Basename qw/ dirname /;
+
+use NgxMon::Metrics;
+
+our @EXPORT_OK = qw/ formats judge judge_all /;
+
+my $script = dirname(dirname(__FILE__)) . '/scrape.py';
+
+my %accept = (
+	prometheus => 'text/plain',
+	openmetrics => 'application/openmetrics-text',
+	json => 'application/json',
+);
+
+my $n = 0;
+
+
+sub formats { return map { $_ => $accept{$_} } sort keys %accept }
+
+
+# What is wrong with scrapes: a list of format => document.  Returns a text,
+# empty for scrapes that are right.
+
+sub judge {
+	my ($t, @scrapes) = @_;
+
+	my (@args, @wrong);
+
+	while (my ($format, $body) = splice @scrapes, 0, 2) {
+		my $name = 'scrape.' . ++$n;
+
+		$t->write_file($name, $body);
+		push @args, $format, $t->dir() . "/$name";
+
+		next if $format ne 'prometheus';
+		next if eval { NgxMon::Metrics->parse($body) };
+
+		push @wrong, "prometheus: $@";
+	}
+
+	# Debian's python3 has the parsers of python3-prometheus-client
+
+	return join('', @wrong)
+		. $t->command('/usr/bin/python3', $script, @args);
+}
+
+
+# The same, of a scrape in each format now.  options: uri, port
+
+sub judge_all {
+	my ($t, %o) = @_;
+
+	return judge($t, map {
+		my $r = $t->get($o{uri} // '/metrics', %o,
+				headers => [Accept => $accept{$_}]);
+
+		($_ => $r->{body});
+	} sort keys %accept);
+}
+
+
+1;
