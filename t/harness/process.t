@@ -22,7 +22,7 @@ my @workers = $t->workers();
 is(scalar @workers, 2, 'two workers');
 is($t->get('/')->{body}, 'one', 'served');
 
-$t->write_file('nginx.conf', $t->read_file('nginx.conf') =~ s/one/two/r);
+$t->write_file('nginx.conf', $t->read_file('nginx.conf') =~ s/200 one/200 two/r);
 $t->reload();
 
 ok(!(grep { my $pid = $_; grep { $_ == $pid } @workers } $t->workers()),
