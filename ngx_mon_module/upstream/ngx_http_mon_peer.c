@@ -26,6 +26,8 @@ static ngx_uint_t ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer);
 static ngx_http_mon_peer_t *ngx_http_mon_peer_resolved(
     ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_upstream_t *up,
     ngx_str_t *name);
+static ngx_http_mon_peer_t *ngx_http_mon_peer_place(
+    ngx_http_mon_upstream_main_conf_t *mcf);
 
 
 static ngx_inline ngx_uint_t
@@ -329,6 +331,8 @@ ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer)
 }
 
 
+/* the place of a peer that the configuration does not have */
+
 static ngx_http_mon_peer_t *
 ngx_http_mon_peer_resolved(ngx_http_mon_upstream_main_conf_t *mcf,
     ngx_http_mon_upstream_t *up, ngx_str_t *name)
@@ -361,32 +365,40 @@ ngx_http_mon_peer_resolved(ngx_http_mon_upstream_main_conf_t *mcf,
         }
     }
 
-    p = old;
+    p = old ? old : ngx_http_mon_peer_place(mcf);
 
-    if (p == NULL) {
-
-        if (n == NGX_HTTP_MON_RESOLVED_MAX) {
-            return NULL;
-        }
-
-        p = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_mon_peer_t)
-                                         + NGX_SOCKADDR_STRLEN);
-        if (p == NULL) {
-            return NULL;
-        }
-
-        peers = ngx_array_push(&mcf->peers);
-        if (peers == NULL) {
-            return NULL;
-        }
-
-        *peers = p;
-        p->name.data = (u_char *) p + sizeof(ngx_http_mon_peer_t);
+    if (p) {
+        p->upstream = up;
+        p->name.len = name->len;
+        ngx_memcpy(p->name.data, name->data, name->len);
     }
 
-    p->upstream = up;
-    p->name.len = name->len;
-    ngx_memcpy(p->name.data, name->data, name->len);
+    return p;
+}
+
+
+static ngx_http_mon_peer_t *
+ngx_http_mon_peer_place(ngx_http_mon_upstream_main_conf_t *mcf)
+{
+    ngx_http_mon_peer_t  *p, **peerp;
+
+    if (mcf->peers.nelts - mcf->configured == NGX_HTTP_MON_RESOLVED_MAX) {
+        return NULL;
+    }
+
+    p = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_mon_peer_t)
+                                     + NGX_SOCKADDR_STRLEN);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    peerp = ngx_array_push(&mcf->peers);
+    if (peerp == NULL) {
+        return NULL;
+    }
+
+    *peerp = p;
+    p->name.data = (u_char *) p + sizeof(ngx_http_mon_peer_t);
 
     return p;
 }

@@ -9,6 +9,8 @@
 
 static void *ngx_http_mon_upstream_create_main_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_upstream_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_mon_upstream_hooks(ngx_conf_t *cf,
+    ngx_http_mon_upstream_main_conf_t *mcf);
 static ngx_int_t ngx_http_mon_upstream_hook(ngx_conf_t *cf,
     ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_hook_t *hook,
     ngx_http_upstream_srv_conf_t *uscf);
@@ -69,17 +71,38 @@ ngx_http_mon_upstream_create_main_conf(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_mon_upstream_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                           i, n, size;
-    ngx_http_mon_hook_t                 *hooks;
-    ngx_http_upstream_srv_conf_t       **uscfp;
-    ngx_http_upstream_main_conf_t       *umcf;
-    ngx_http_mon_upstream_main_conf_t   *mcf;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
 
     if (!ngx_mon_configured(cf)) {
         return NGX_OK;
     }
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_upstream_module);
+
+    if (ngx_http_mon_upstream_hooks(cf, mcf) != NGX_OK
+        || ngx_http_mon_upstream_declare(cf, mcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_mon_follow = ngx_http_mon_state_follow;
+
+    ngx_mon_set_source(NGX_MON_G_PEER, ngx_http_mon_peer_source);
+    ngx_mon_add_check("upstreams", ngx_http_mon_peer_check);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mon_upstream_hooks(ngx_conf_t *cf,
+    ngx_http_mon_upstream_main_conf_t *mcf)
+{
+    ngx_uint_t                       i, n, size;
+    ngx_http_mon_hook_t             *hooks;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
     umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
 
     uscfp = umcf->upstreams.elts;
@@ -117,15 +140,6 @@ ngx_http_mon_upstream_init(ngx_conf_t *cf)
             return NGX_ERROR;
         }
     }
-
-    if (ngx_http_mon_upstream_declare(cf, mcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_mon_follow = ngx_http_mon_state_follow;
-
-    ngx_mon_set_source(NGX_MON_G_PEER, ngx_http_mon_peer_source);
-    ngx_mon_add_check("upstreams", ngx_http_mon_peer_check);
 
     return NGX_OK;
 }
