@@ -66,14 +66,16 @@ ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status)
 
 
 /*
- * nginx turns 494 into 400 before anyone can see it, and leaves the mark
- * that what is still to be read must be.
+ * nginx turns 494 into 400 before anyone can see it, and leaves the mark that
+ * what is still to be read must be, on a request whose header is not whole.
  */
 
 static ngx_uint_t
 ngx_http_mon_bad_request(ngx_http_request_t *r)
 {
-    if (r->phase_handler == 0 && r->lingering_close) {
+    if (r->http_state == NGX_HTTP_READING_REQUEST_STATE
+        && r->lingering_close)
+    {
         return NGX_MON_ERROR_TOO_LARGE;
     }
 

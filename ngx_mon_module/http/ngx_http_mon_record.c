@@ -32,10 +32,12 @@ static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
 static void ngx_http_mon_cleanup(void *data);
 static ngx_mon_series_t *ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf);
 static void ngx_http_mon_answered(ngx_http_request_t *r);
+static ngx_mon_inline void ngx_http_mon_done(ngx_http_request_t *r,
+    ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf,
     ngx_mon_series_t *s, ngx_uint_t shared);
-static ngx_inline ngx_uint_t ngx_http_mon_version(ngx_uint_t version);
+static void ngx_http_mon_protocol(ngx_http_request_t *r);
 static ngx_mon_series_t *ngx_http_mon_requests(ngx_mon_series_t *s,
     ngx_uint_t bit, ngx_uint_t status);
 
@@ -348,8 +350,6 @@ ngx_http_mon_answered(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mon_log_handler(ngx_http_request_t *r)
 {
-    ngx_uint_t                status, reason;
-    ngx_mon_series_t         *s;
     ngx_http_mon_ctx_t       *ctx;
     ngx_http_mon_loc_conf_t  *mlcf;
 
@@ -380,9 +380,21 @@ ngx_http_mon_log_handler(ngx_http_request_t *r)
         ngx_http_mon_enter(ctx, mlcf);
     }
 
-    if (ctx->series == NULL) {
-        return NGX_OK;
+    if (ctx->series) {
+        ngx_http_mon_done(r, ctx, mlcf);
+        ngx_http_mon_enter(ctx, NULL);
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_mon_inline void
+ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
+    ngx_http_mon_loc_conf_t *mlcf)
+{
+    ngx_uint_t         status, reason;
+    ngx_mon_series_t  *s;
 
     s = mlcf->labels ? ngx_http_mon_labelled(r, mlcf) : ctx->series;
 
@@ -410,12 +422,13 @@ ngx_http_mon_log_handler(ngx_http_request_t *r)
     ngx_mon_touch(s);
     ngx_mon_add(s, NGX_MON_REQUESTS, 1);
 
-    ngx_http_mon_enter(ctx, NULL);
+    if (ngx_mon_likely(r->http_version == NGX_HTTP_VERSION_11)) {
+        ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + NGX_MON_PROTOCOL_11,
+                    1);
 
-    ngx_mon_add(ngx_mon_nginx(),
-                NGX_MON_PROTOCOL + ngx_http_mon_version(r->http_version), 1);
-
-    return NGX_OK;
+    } else {
+        ngx_http_mon_protocol(r);
+    }
 }
 
 
@@ -472,17 +485,23 @@ ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 }
 
 
-static ngx_inline ngx_uint_t
-ngx_http_mon_version(ngx_uint_t version)
+/* one that never told its version, being malformed, has none */
+
+static void
+ngx_http_mon_protocol(ngx_http_request_t *r)
 {
-    if (version == NGX_HTTP_VERSION_11) {
-        return NGX_MON_PROTOCOL_11;
+    ngx_uint_t  protocol;
+
+    if (r->http_version == NGX_HTTP_VERSION_10 && r->http_protocol.len == 0) {
+        return;
     }
 
-    return version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
-           : version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
-           : version < 3000 ? NGX_MON_PROTOCOL_2
-           : NGX_MON_PROTOCOL_3;
+    protocol = r->http_version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
+               : r->http_version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
+               : r->http_version < 3000 ? NGX_MON_PROTOCOL_2
+               : NGX_MON_PROTOCOL_3;
+
+    ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + protocol, 1);
 }
 
 

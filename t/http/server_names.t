@@ -49,7 +49,7 @@ server {
 }
 
 server {
-    listen 127.0.0.1:%%PORT_8082%% ssl;
+    listen 127.0.0.1:%%PORT_8082%%;
     listen 127.0.0.1:%%PORT_8083%%;
     server_name other.example twice.example;
     mon_name named;
@@ -76,7 +76,6 @@ server {
 }
 EOC
 
-$t->write_file('nginx.conf', $t->read_file('nginx.conf') =~ s/ ssl;/;/r);
 $t->run();
 
 my %port = map { $_ => $t->port($_) } 8080 .. 8085;
@@ -92,7 +91,7 @@ for ([8080, 'first.example', 'first.example'],
      [8082, 'other.example', 'named'],
      [8083, 'other.example', 'named'],
      [8083, 'any', 'named'],
-     [8084, 'twice.example', "twice.example:$port{8084}"],
+     [8084, 'twice.example', "twice.example:$port{8083}"],
      [8085, 'pair.example', "pair.example:$port{8085}"])
 {
 	my ($port, $host, $server) = @$_;
