@@ -13,7 +13,8 @@ use warnings;
 use Carp qw/ croak /;
 use IO::Select;
 use IO::Socket::INET;
-use Socket qw/ MSG_NOSIGNAL SOL_SOCKET SO_LINGER SO_RCVBUF /;
+use Socket qw/ IPPROTO_TCP MSG_NOSIGNAL SOL_SOCKET SO_LINGER SO_RCVBUF
+	TCP_MAXSEG /;
 use Time::HiRes qw/ time /;
 
 use NgxMon::Process qw/ slowness /;
@@ -29,10 +30,9 @@ sub new {
 		PeerAddr => $o{addr} // '127.0.0.1',
 		PeerPort => $o{port},
 		$o{local} ? (LocalAddr => $o{local}) : (),
+		$o{rcvbuf} ? (Sockopts => _small($o{rcvbuf})) : (),
 		Timeout => 10,
 	) or croak "can't connect to port $o{port}: $!";
-
-	setsockopt $socket, SOL_SOCKET, SO_RCVBUF, $o{rcvbuf} if $o{rcvbuf};
 
 	return bless {
 		socket => $socket,
@@ -40,6 +40,16 @@ sub new {
 		error => '',
 		timeout => ($o{timeout} // 20) * slowness(),
 	}, $class;
+}
+
+
+# A small window only works with segments that fit in it, and from the start.
+
+sub _small {
+	my ($rcvbuf) = @_;
+
+	return [ [SOL_SOCKET, SO_RCVBUF, pack 'i', $rcvbuf],
+		 [IPPROTO_TCP, TCP_MAXSEG, pack 'i', 536] ];
 }
 
 

@@ -10,9 +10,8 @@ use strict;
 use warnings;
 
 use Carp qw/ croak /;
-use Fcntl qw/ :flock O_RDWR O_CREAT O_NOFOLLOW /;
-use File::Spec;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 
 use constant {
 	FIRST => 12000,
@@ -24,18 +23,17 @@ use constant {
 sub new {
 	my ($class) = @_;
 
-	my $dir = File::Spec->tmpdir() . "/ngx_mon-ports.$>";
 	my $start = $$ % COUNT;
-
-	mkdir $dir, 0700;
 
 	for my $i (0 .. COUNT - 1) {
 		my $n = ($start + $i * 7) % COUNT;
 
-		sysopen my $lock, "$dir/$n", O_RDWR | O_CREAT | O_NOFOLLOW, 0600
-			or croak "can't open $dir/$n: $!";
+		# a lock that every user sees who sees these ports
 
-		next unless flock $lock, LOCK_EX | LOCK_NB;
+		my $lock = IO::Socket::UNIX->new(
+			Local => "\0ngx_mon-ports-$n",
+			Listen => 1,
+		) or next;
 
 		my $first = FIRST + $n * BLOCK;
 		my @free = grep { _free($_) } $first .. $first + BLOCK - 1;
