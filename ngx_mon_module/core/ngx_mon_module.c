@@ -19,6 +19,8 @@ static ngx_int_t ngx_mon_postconfiguration(ngx_conf_t *cf);
 static void *ngx_mon_create_main_conf(ngx_conf_t *cf);
 static char *ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_int_t ngx_mon_zone_parameters(ngx_conf_t *cf,
+    ngx_mon_main_conf_t *mcf);
 static char *ngx_mon_buckets(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static uint64_t ngx_mon_parse_seconds(ngx_str_t *s);
 static ngx_int_t ngx_mon_init_module(ngx_cycle_t *cycle);
@@ -153,9 +155,8 @@ ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_mon_main_conf_t  *mcf = conf;
 
-    ssize_t      size;
-    ngx_str_t   *value, s;
-    ngx_uint_t   i;
+    ssize_t     size;
+    ngx_str_t  *value;
 
     if (mcf->shm_zone) {
         return "is duplicate";
@@ -184,6 +185,37 @@ ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_mon_zone_parameters(cf, mcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->shm_zone = ngx_shared_memory_add(cf, &value[1], size,
+                                          &ngx_mon_module);
+    if (mcf->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (mcf->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is already used",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->shm_zone->init = ngx_mon_init_zone;
+    mcf->shm_zone->data = mcf;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_mon_zone_parameters(ngx_conf_t *cf, ngx_mon_main_conf_t *mcf)
+{
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
     mcf->inactive = NGX_MON_INACTIVE;
 
     for (i = 3; i < cf->args->nelts; i++) {
@@ -204,25 +236,10 @@ ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
                            &value[i]);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
-    mcf->shm_zone = ngx_shared_memory_add(cf, &value[1], size,
-                                          &ngx_mon_module);
-    if (mcf->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (mcf->shm_zone->data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is already used",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    mcf->shm_zone->init = ngx_mon_init_zone;
-    mcf->shm_zone->data = mcf;
-
-    return NGX_CONF_OK;
+    return NGX_OK;
 }
 
 

@@ -19,6 +19,8 @@ static char *ngx_http_mon_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static char *ngx_http_mon_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_http_mon_label_t *ngx_http_mon_label_add(ngx_conf_t *cf,
+    ngx_http_mon_loc_conf_t *mlcf, ngx_str_t *name);
 static ngx_int_t ngx_http_mon_label_name(ngx_str_t *name);
 
 
@@ -342,7 +344,6 @@ ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_int_t                          max;
     ngx_str_t                         *value;
-    ngx_uint_t                         i;
     ngx_http_mon_label_t              *label;
     ngx_http_compile_complex_value_t   ccv;
 
@@ -367,42 +368,12 @@ ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (mlcf->labels == NULL) {
-        mlcf->labels = ngx_array_create(cf->pool, 2,
-                                        sizeof(ngx_http_mon_label_t));
-        if (mlcf->labels == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
+    label = ngx_http_mon_label_add(cf, mlcf, &value[1]);
 
-    label = mlcf->labels->elts;
-
-    for (i = 0; i < mlcf->labels->nelts; i++) {
-        if (label[i].name.len == value[1].len
-            && ngx_strncmp(label[i].name.data, value[1].data, value[1].len)
-               == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate label \"%V\"",
-                               &value[1]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (i == NGX_HTTP_MON_LABELS_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "label \"%V\" is past the %d allowed",
-                           &value[1], NGX_HTTP_MON_LABELS_MAX);
-        return NGX_CONF_ERROR;
-    }
-
-    label = ngx_array_push(mlcf->labels);
     if (label == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(label, sizeof(ngx_http_mon_label_t));
-
-    label->name = value[1];
     label->max = max;
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
@@ -413,6 +384,53 @@ ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
                                                           : NGX_CONF_ERROR;
+}
+
+
+static ngx_http_mon_label_t *
+ngx_http_mon_label_add(ngx_conf_t *cf, ngx_http_mon_loc_conf_t *mlcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t             i;
+    ngx_http_mon_label_t  *label;
+
+    if (mlcf->labels == NULL) {
+        mlcf->labels = ngx_array_create(cf->pool, 2,
+                                        sizeof(ngx_http_mon_label_t));
+        if (mlcf->labels == NULL) {
+            return NULL;
+        }
+    }
+
+    label = mlcf->labels->elts;
+
+    for (i = 0; i < mlcf->labels->nelts; i++) {
+        if (label[i].name.len == name->len
+            && ngx_strncmp(label[i].name.data, name->data, name->len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate label \"%V\"",
+                               name);
+            return NULL;
+        }
+    }
+
+    if (i == NGX_HTTP_MON_LABELS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "label \"%V\" is past the %d allowed",
+                           name, NGX_HTTP_MON_LABELS_MAX);
+        return NULL;
+    }
+
+    label = ngx_array_push(mlcf->labels);
+    if (label == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(label, sizeof(ngx_http_mon_label_t));
+
+    label->name = *name;
+
+    return label;
 }
 
 
