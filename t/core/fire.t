@@ -69,8 +69,8 @@ sub fire {
 	}
 
 	if ($killed < $kills && $now >= $kill + $seconds / ($kills + 1)) {
-		my @workers = grep { title($_) =~ /worker process/ }
-			children($t->pid());
+		my @workers = ($t->workers(),
+			       $t->workers(undef, shutting => 1));
 
 		return unless @workers;
 
