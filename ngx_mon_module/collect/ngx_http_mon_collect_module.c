@@ -9,7 +9,6 @@
 
 static ngx_int_t ngx_http_mon_collect_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_collect_init_module(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_mon_collect_init_process(ngx_cycle_t *cycle);
 
 
 static ngx_http_module_t  ngx_http_mon_collect_module_ctx = {
@@ -34,7 +33,7 @@ ngx_module_t  ngx_http_mon_collect_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_mon_collect_init_module,      /* init module */
-    ngx_http_mon_collect_init_process,     /* init process */
+    NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -75,13 +74,4 @@ ngx_http_mon_collect_init_module(ngx_cycle_t *cycle)
     }
 
     return ngx_mon_disk_choose(cycle);
-}
-
-
-static ngx_int_t
-ngx_http_mon_collect_init_process(ngx_cycle_t *cycle)
-{
-    ngx_mon_worker_start();
-
-    return NGX_OK;
 }

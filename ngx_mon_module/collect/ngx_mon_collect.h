@@ -29,9 +29,6 @@ void ngx_mon_zones_init(void);
 /* Declares the series of the workers, and samples each on its tick. */
 ngx_int_t ngx_mon_worker_init(ngx_conf_t *cf);
 
-/* Begins with no series: those of before a reload may be gone. */
-void ngx_mon_worker_start(void);
-
 
 /* ngx_mon_host.c, ngx_mon_disk.c, ngx_mon_cgroup.c */
 

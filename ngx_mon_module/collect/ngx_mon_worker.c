@@ -171,16 +171,6 @@ ngx_mon_worker_check(ngx_mon_check_t *c)
 }
 
 
-void
-ngx_mon_worker_start(void)
-{
-    /* a single process that is reloaded has used its CPU time already */
-
-    ngx_mon_worker.series = NULL;
-    ngx_mon_worker.ticks = 0;
-}
-
-
 ngx_int_t
 ngx_mon_worker_init(ngx_conf_t *cf)
 {
