@@ -310,6 +310,9 @@ ngx_http_mon_scrape_piece(ngx_http_request_t *r, ngx_http_mon_scrape_t *sc)
 
     b->tag = (ngx_buf_tag_t) &ngx_http_mon_endpoint_module;
 
+    /* what TLS or a filter kept would be waited for in vain */
+    b->flush = 1;
+
     cl->buf = b;
     cl->next = NULL;
 
