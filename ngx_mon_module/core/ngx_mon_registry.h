@@ -242,8 +242,8 @@
       "Memory that the control group of nginx may use, where limited.")       \
     R(CGROUP_USED, "nginx_host_cgroup_memory_used_bytes",                     \
       GAUGE, SUM, BYTES, set, ALL,                                            \
-      "Memory in use in the control group that is limited, page cache "       \
-      "included.")                                                            \
+      "Memory in use in the control group that is limited, inactive page "    \
+      "cache left out.")                                                      \
     R(CGROUP_CPU, "nginx_host_cgroup_cpu_limit_cores",                        \
       GAUGE, SUM, MICRO_NONE, set, ALL,                                       \
       "CPUs that the control group of nginx may use, where limited.")
