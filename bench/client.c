@@ -183,19 +183,26 @@ conn_get(conn_t *c, const char *uri)
 }
 
 
-/* client count PORT URI N: requests over one keep-alive connection */
+/* client count PORT URI N CONNS: requests over keep-alive connections in turn */
 
 static void
 count(int port, char **argv)
 {
-    long     i, n;
-    conn_t  *c = &conns[0];
+    long  i, n, m;
 
     n = atol(argv[1]);
-    conn_open(c, port, 0);
+    m = atol(argv[2]);
+
+    if (m < 1 || m > MAX_WORKERS) {
+        die("1 to %d connections", MAX_WORKERS);
+    }
+
+    for (i = 0; i < m; i++) {
+        conn_open(&conns[i], port, 0);
+    }
 
     for (i = 0; i < n; i++) {
-        conn_get(c, argv[0]);
+        conn_get(&conns[i % m], argv[0]);
     }
 
     printf("requests %ld\n", n);
@@ -433,7 +440,7 @@ main(int argc, char **argv)
         void       (*run)(int port, char **argv);
         int          args;
     } modes[] = {
-        { "count", count, 2 },
+        { "count", count, 3 },
         { "fill", fill, 4 },
         { "latency", latency, 3 },
         { "scrape", scrape, 2 },
