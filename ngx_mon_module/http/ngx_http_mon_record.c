@@ -20,7 +20,10 @@ typedef struct {
 
     ngx_uint_t                 upgraded;
 
-    /* found again after an internal redirect has wiped r->ctx */
+    /* the last one whose look-up in a cache was counted */
+    ngx_http_upstream_t       *upstream;
+
+    /* found again after a redirect or a filter has wiped r->ctx */
     ngx_pool_cleanup_t         cleanup;
 } ngx_http_mon_ctx_t;
 
@@ -31,7 +34,8 @@ static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
 static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
 static void ngx_http_mon_cleanup(void *data);
 static ngx_mon_series_t *ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf);
-static void ngx_http_mon_answered(ngx_http_request_t *r);
+static void ngx_http_mon_cached(ngx_http_request_t *r,
+    ngx_http_mon_ctx_t *ctx);
 static ngx_mon_inline void ngx_http_mon_done(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
@@ -139,7 +143,7 @@ ngx_http_mon_get_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    if (r->internal) {
+    if (r->internal || r->filter_finalize) {
         ctx = ngx_http_mon_find_ctx(r);
 
         if (ctx) {
@@ -159,6 +163,7 @@ ngx_http_mon_get_ctx(ngx_http_request_t *r)
     ctx->series = NULL;
     ctx->method = r->method;
     ctx->upgraded = 0;
+    ctx->upstream = NULL;
 
     ctx->cleanup.handler = ngx_http_mon_cleanup;
     ctx->cleanup.data = ctx;
@@ -271,6 +276,11 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    if (r->upstream) {
+        /* another cache may follow */
+        ngx_http_mon_cached(r, ctx);
+    }
+
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
 
     if (ctx->conf != mlcf) {
@@ -290,15 +300,15 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
         return ngx_http_mon_next_header_filter(r);
     }
 
+    ctx = (r == r->main) ? ngx_http_mon_get_ctx(r) : NULL;
+
     if (r->upstream) {
-        ngx_http_mon_answered(r);
-    }
+        ngx_http_mon_cached(r, ctx);
 
-    if (r != r->main) {
-        return ngx_http_mon_next_header_filter(r);
+        if (ngx_mon_follow) {
+            ngx_mon_follow(r, NGX_MON_ANSWERED);
+        }
     }
-
-    ctx = ngx_http_mon_get_ctx(r);
 
     if (ctx && ctx->header == 0) {
 
@@ -317,33 +327,43 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 }
 
 
-/* by an upstream or its cache, a subrequest too */
+/*
+ * A look-up in a cache, of a subrequest too, which has no context.  A redirect
+ * takes r->cache away, and leaves the zone of the configuration.
+ */
 
 static void
-ngx_http_mon_answered(ngx_http_request_t *r)
+ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx)
 {
 #if (NGX_HTTP_CACHE)
 
-    ngx_str_t         *name;
-    ngx_mon_series_t  *s;
+    ngx_shm_zone_t       *zone;
+    ngx_mon_series_t     *s;
+    ngx_http_upstream_t  *u;
 
-    if (r->cache && r->upstream->cache_status && r->cache->file_cache) {
+    u = r->upstream;
 
-        name = &r->cache->file_cache->shm_zone->shm.name;
-
-        s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, name, 1, 0);
-
-        ngx_mon_touch(s);
-        ngx_mon_add(s,
-                    NGX_MON_CACHE_RESPONSES + r->upstream->cache_status - 1,
-                    1);
+    if (u->cache_status == 0 || (ctx && ctx->upstream == u)) {
+        return;
     }
+
+    zone = (r->cache && r->cache->file_cache) ? r->cache->file_cache->shm_zone
+                                              : u->conf->cache_zone;
+
+    if (ctx) {
+        ctx->upstream = u;
+    }
+
+    if (zone == NULL) {
+        return;
+    }
+
+    s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, &zone->shm.name, 1, 0);
+
+    ngx_mon_touch(s);
+    ngx_mon_add(s, NGX_MON_CACHE_RESPONSES + u->cache_status - 1, 1);
 
 #endif
-
-    if (ngx_mon_follow) {
-        ngx_mon_follow(r, NGX_MON_ANSWERED);
-    }
 }
 
 

@@ -36,11 +36,18 @@ server {
     }
     location = /again { error_page 403 @named; return 403; }
 
+    location = /filtered {
+        error_page 412 /errors/412;
+        root %%TESTDIR%%;
+    }
+    location = /plain { root %%TESTDIR%%; }
+
     location /cycle { error_page 404 /cycle; recursive_error_pages on; return 404; }
 }
 EOC
 
 $t->write_file('errors/404', 'a page of its own');
+$t->write_file($_, 'content') for qw/ filtered plain /;
 $t->run();
 
 # where it is answered, with which status
@@ -74,6 +81,20 @@ is($t->metric('nginx_http_errors_total', location => '/cycle',
 	      reason => 'internal'), 1, 'an internal error');
 
 is($t->request('POST', '/uri', body => 'x' x 10)->{status}, 404, 'a POST');
+
+# a filter may turn an answer into an error, before or after it was recorded
+
+for (['/plain', '= /plain'], ['/filtered', '/errors/']) {
+	my ($uri, $location) = @$_;
+	my @series = ('nginx_http_requests_total', location => $location,
+		      status => 412);
+	my $n = $t->metric('nginx_http_requests_total');
+
+	is($t->get($uri, headers => [ 'If-Match' => '"x"' ])->{status}, 412,
+	   "$uri: a filter's error");
+	is($t->metric(@series), 1, "$uri counts at $location");
+	is($t->metric('nginx_http_requests_total'), $n + 1, "$uri counts once");
+}
 
 my $m = $t->metrics();
 

@@ -31,7 +31,7 @@ server {
     }
     location /body { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
     location /file { limit_rate 1k; root %%TESTDIR%%; }
-    location /sub { auth_request /b/wait/end; return 204; }
+    location /sub { auth_request /b/wait/end; try_files /none =204; }
 }
 EOC
 
