@@ -37,7 +37,7 @@ export SANITIZE WERROR CFLAGS NGINX_SRC NGX_FLAGS
 unexport MAKEFLAGS MFLAGS
 
 
-.PHONY: all module unit run test lint docs bench fuzz matrix deb install \
+.PHONY: all module unit run test lint docs bench fuzz matrix install \
 	uninstall clean deps-build deps-run deps-test deps-lint deps-bench \
 	deps-fuzz
 

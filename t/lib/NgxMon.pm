@@ -588,7 +588,8 @@ sub client {
 }
 
 
-# One request on a connection of its own.
+# One request on a connection of its own.  nginx closes it after it has counted
+# the request, and that is waited for: the next scrape has it, whoever serves.
 
 sub request {
 	my ($self, $method, $uri, %o) = @_;
@@ -596,6 +597,7 @@ sub request {
 	my $client = $self->client(%o);
 	my $response = $client->request($method, $uri, close => 1, %o);
 
+	$client->closed() if !$response->{error} && !exists $o{close};
 	$client->close();
 
 	return $response;

@@ -12,7 +12,7 @@ use File::Basename qw/ dirname /;
 
 use NgxMon::Metrics;
 
-our @EXPORT_OK = qw/ formats judge judge_all /;
+our @EXPORT_OK = qw/ formats judge judge_all skim /;
 
 my $script = dirname(dirname(__FILE__)) . '/scrape.py';
 
@@ -55,7 +55,35 @@ sub judge {
 }
 
 
-# The same, of a scrape in each format now.  options: uri, port
+# What is wrong with a large scrape in the text format, in little time: that it
+# ends early, or has a family or a series twice.
+
+sub skim {
+	my ($body) = @_;
+
+	my ($family, %families, %series) = ('');
+
+	return "has no end\n" if $body !~ /^nginx_mon_zone_bytes\S+ \d+\n\z/m;
+
+	for (split /\n/, $body) {
+		if (/^# TYPE (\S+)/) {
+			return "family twice: $1\n" if $families{$1}++;
+			$family = $1;
+
+		} elsif (!/^#/) {
+			my $series = substr $_, 0, rindex $_, ' ';
+
+			return "series twice: $series\n" if $series{$series}++;
+			return "outside of $family: $series\n"
+				if index $series, $family;
+		}
+	}
+
+	return '';
+}
+
+
+# A scrape in each format now, judged.  options: uri, port
 
 sub judge_all {
 	my ($t, %o) = @_;
