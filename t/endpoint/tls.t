@@ -6,8 +6,6 @@
 
 use NgxMon;
 
-use IO::Select;
-
 my $t = NgxMon->new()->has('http_ssl');
 
 $t->command('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes',
@@ -41,7 +39,7 @@ is($t->curl('-w', '%{http_code} %{num_connects} ', '-o', '/dev/null', $url,
 
 # a client that is slow at first, and one that leaves
 
-open my $curl, '-|', 'curl', '-sk', '--limit-rate', '300k', $url or die;
+open my $curl, '-|', 'curl', '-sk', '--limit-rate', '2m', $url or die;
 my $slow = do { local $/; readline $curl };
 close $curl;
 ok(NgxMon::Metrics->parse($slow), 'slow');
