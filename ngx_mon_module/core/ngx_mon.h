@@ -295,6 +295,7 @@ struct ngx_mon_cursor_s {
     ngx_uint_t          index;      /* the object, in one without */
     ngx_uint_t          elt;        /* the element of a vector */
     ngx_uint_t          started;    /* the family's head was given */
+    uint64_t            begun;      /* the family was, ngx_current_msec */
     ngx_mon_select_pt   select;
     void               *data;
     ngx_queue_t         queue;
@@ -310,7 +311,8 @@ void ngx_mon_cursor_close(ngx_mon_cursor_t *c);
 
 /*
  * The next sample.  Returns NGX_OK, with *first set to 1 for the first sample
- * of a family; NGX_DONE after the last.  The sample is merged from all slots
+ * of a family; NGX_AGAIN where a bounded step came upon none, which says to
+ * call again; NGX_DONE after the last.  The sample is merged from all slots
  * at the time of the call; its strings live until the next one.
  */
 ngx_int_t ngx_mon_cursor_next(ngx_mon_cursor_t *c, ngx_mon_sample_t *s,

@@ -7,6 +7,10 @@
 #include "ngx_mon_zone.h"
 
 
+/* objects that have nothing to show, in one step of a cursor */
+#define NGX_MON_CURSOR_STEP  64
+
+
 static ngx_int_t ngx_mon_cursor_cells(ngx_mon_cursor_t *c,
     ngx_mon_sample_t *s);
 static ngx_int_t ngx_mon_cursor_source(ngx_mon_cursor_t *c,
@@ -95,6 +99,7 @@ ngx_mon_cursor_family(ngx_mon_cursor_t *c)
     c->elt = 0;
     c->index = 0;
     c->started = 0;
+    c->begun = ngx_current_msec;
     c->node = NULL;
 
     if (c->metric < n) {
@@ -110,12 +115,12 @@ ngx_mon_cursor_next(ngx_mon_cursor_t *c, ngx_mon_sample_t *s,
     ngx_uint_t *first)
 {
     ngx_int_t                rc;
-    ngx_uint_t               n;
+    ngx_uint_t               i, n;
     const ngx_mon_metric_t  *m;
 
-    for ( ;; ) {
+    m = ngx_mon_metrics(&n);
 
-        m = ngx_mon_metrics(&n);
+    for (i = 0; i < NGX_MON_CURSOR_STEP; i++) {
 
         if (c->metric >= n) {
             return NGX_DONE;
@@ -138,6 +143,8 @@ ngx_mon_cursor_next(ngx_mon_cursor_t *c, ngx_mon_sample_t *s,
             ngx_mon_cursor_family(c);
         }
     }
+
+    return NGX_AGAIN;
 }
 
 
@@ -159,7 +166,10 @@ ngx_mon_cursor_cells(ngx_mon_cursor_t *c, ngx_mon_sample_t *s)
 
     rc = NGX_AGAIN;
 
+    /* one made since may stand for one that was shown and has died */
+
     if (n->state == NGX_MON_DEAD_NODE
+        || n->created > c->begun
         || !(n->view & m->view)
         || (n->parent && !(n->parent->view & m->view)))
     {
