@@ -137,10 +137,10 @@ $b->mode('/wait/update');
 my $c = $t->client();
 my $n = () = $b->requests();
 
-$c->send_request('GET', "/short/$old?k=3");
+$c->send_request('GET', "/short/$old?k=3", close => 1);
 wait_for(sub { (() = $b->requests()) > $n }, 10, 'the update');
 is(fetch("/short/$old?k=3"), '/short/:updating one:updating', 'UPDATING');
-is(grown('/short/', sub { $b->tell('update'); $c->response() }),
+is(grown('/short/', sub { $b->tell('update'); $c->closed() }),
    '/short/:expired one:expired', 'the one that updates');
 
 $b->mode('/status/404');

@@ -24,7 +24,7 @@ $t->run();
 
 my $c = $t->client();
 
-is($c->get('/')->{status}, 200, 'answered');
+is($t->get('/')->{status}, 200, 'answered');
 
 my $before = $t->metrics();
 
@@ -40,6 +40,7 @@ my $method = 'FOO';
 
 $c->request($method++, '/', host => 'x.example') for 1 .. 50;
 $c->request('MKCOL', '/');
+$t->wait_metric(352, 'nginx_http_requests_total');
 
 my $after = $t->metrics();
 

@@ -64,6 +64,7 @@ like($family, qr/^nginx_http_/, 'by family');
 my $c = $t->client();
 
 $c->get("/many?k=$_") for 1 .. 110;
+$t->wait_metric(110, $total, location => '/many');
 $m = $t->metrics();
 is(scalar(() = $m->samples($total, location => '/many')), 101,
    'a hundred and "other"');
@@ -75,6 +76,8 @@ for my $a (1 .. 3) {
 	$c->get("/two?a=$a&b=$_") for 1 .. 3;
 }
 
+$t->wait_metric(9, $total, location => '/two');
+
 is_deeply([ sort map { "$_->{labels}{a} $_->{labels}{b}" }
 	    $t->metrics()->samples($total, location => '/two') ],
 	  [ '1 1', '1 2', '1 other', '2 1', '2 2', '2 other',
@@ -83,7 +86,7 @@ is_deeply([ sort map { "$_->{labels}{a} $_->{labels}{b}" }
 # a value that is "other" by itself is the same series
 
 $c->get('/five?k=other');
-is($t->metric($total, location => '/five', key => 'other'), 31,
+ok($t->wait_metric(31, $total, location => '/five', key => 'other'),
    'the same series');
 
 $c->close();

@@ -116,6 +116,7 @@ for my $location (qw{ /conn/ /dryconn/ }) {
 	   $location eq '/conn/' ? 503 : 200, "$location, the second");
 	$b->tell($word);
 	is($c->response()->{status}, 200, "$location, the first");
+	$t->wait_metric(2, 'nginx_http_requests_total', location => $location);
 	is(limited($location, 'limit_conn', 'passed'), 1, "$location passed");
 }
 

@@ -98,6 +98,7 @@ is($t->metric('nginx_http_requests_in_flight'), 0, 'not in flight');
 
 $b->tell('one');
 is($c->response()->{status}, 502, 'answered');
+$c->close();
 is($t->metric('nginx_http_requests_in_flight'), 0, 'still not');
 is(total(), 6, 'not counted');
 
