@@ -118,17 +118,18 @@ is(fetch("/short/$old?k=3"), '/short/:miss one:miss', 'short-lived');
 is(fetch("/revalidate/$old/header/Last-Modified:Thu,%2001%20Jan%201970%2000:00:00%20GMT?k=5"),
    '/revalidate/:miss one:miss', 'to be revalidated');
 
-wait_for(sub { fetch("/short/$old?k=3") =~ /expired/ }, 10, 'EXPIRED');
-ok(1, 'EXPIRED');
+my $got;
+wait_for(sub { ($got = fetch("/short/$old?k=3")) !~ /:hit/ }, 10, 'EXPIRED');
+is($got, '/short/:expired one:expired', 'EXPIRED');
 
 $b->mode("/status/304/$old");
-is(fetch("/revalidate/$old?k=5"), '/revalidate/:revalidated one:revalidated',
-   'REVALIDATED');
+wait_for(sub { ($got = fetch("/revalidate/$old?k=5")) !~ /:hit/ }, 10,
+	 'REVALIDATED');
+is($got, '/revalidate/:revalidated one:revalidated', 'REVALIDATED');
 
 $b->mode('/status/500');
-my $stale;
-wait_for(sub { ($stale = fetch("/short/$old?k=3")) =~ /stale/ }, 10, 'STALE');
-is($stale, '/short/:stale one:stale', 'STALE');
+wait_for(sub { ($got = fetch("/short/$old?k=3")) !~ /:hit/ }, 10, 'STALE');
+is($got, '/short/:stale one:stale', 'STALE');
 
 # UPDATING: one is on its way to the backend
 

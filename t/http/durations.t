@@ -86,6 +86,7 @@ cmp_ok($duration, '<=', $took + 0.001, 'the wait for the first byte, too');
 ($duration, $ttfb) = measure(sub {
 	$c = $t->client();
 	$c->send("GET / HT");
+	$t->wait_metric(1, 'nginx_connections_reading');
 	sleep 0.1;
 	$c->send("TP/1.1\r\nHo");
 	sleep 0.1;
@@ -103,6 +104,7 @@ cmp_ok($ttfb, '>=', 0.199, 'its first byte');
 	$c = $t->client();
 	$c->send_request('POST', '/p/echo', headers => [
 		'Content-Length' => 10 ]);
+	$t->wait_metric(1, 'nginx_http_requests_in_flight');
 	sleep 0.15;
 	$c->send('0123456789');
 	$c->response();

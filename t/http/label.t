@@ -123,7 +123,7 @@ is($t->metric($total, server => 'late', late => 404), 1,
    'a value known at the end only');
 
 $t->http("nonsense\r\n\r\n");
-is($t->metric($total, location => '', site => 'main', status => 400), 1,
+ok($t->wait_metric(1, $total, location => '', site => 'main', status => 400),
    'a request that was not read has it');
 
 # every family of the traffic

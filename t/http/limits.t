@@ -12,7 +12,7 @@ $t->conf(<<'EOC');
 mon_zone mon 4m;
 
 limit_req_zone $arg_k zone=slow:1m rate=1r/m;
-limit_req_zone $arg_k zone=quick:1m rate=20r/s;
+limit_req_zone $arg_k zone=quick:1m rate=3r/s;
 limit_conn_zone $arg_k zone=conn:1m;
 
 server {
@@ -87,7 +87,11 @@ is($t->get("/429/?k=2")->{status}, $_, "with a status: $_") for 200, 429;
 is(limited('/429/', 'limit_req', 'rejected'), 1, 'rejected with 429');
 is(reason('/429/'), 1, 'the reason of 429');
 
-is($t->get("/burst/?k=3")->{status}, 200, "burst $_") for 1, 2;
+my @clients = map { $t->client() } 1, 2;
+
+$_->send_request('GET', '/burst/?k=3', close => 1) for @clients;
+is($_->response()->{status}, 200, 'a burst') for @clients;
+$t->wait_metric(2, 'nginx_http_requests_total', location => '/burst/');
 is(limited('/burst/', 'limit_req', 'passed'), 1, 'burst passed');
 is(limited('/burst/', 'limit_req', 'delayed'), 1, 'burst delayed');
 is(reason('/burst/'), 0, 'a delay is no failure');
