@@ -14,7 +14,7 @@ use Carp qw/ croak /;
 use IO::Select;
 use IO::Socket::INET;
 use Socket qw/ IPPROTO_TCP MSG_NOSIGNAL SOL_SOCKET SO_LINGER SO_RCVBUF
-	TCP_MAXSEG /;
+	TCP_MAXSEG inet_aton pack_sockaddr_in /;
 use Time::HiRes qw/ time /;
 
 use NgxMon::Process qw/ slowness /;
@@ -25,12 +25,11 @@ use NgxMon::Process qw/ slowness /;
 sub new {
 	my ($class, %o) = @_;
 
-	my $socket = IO::Socket::INET->new(
+	my $socket = $o{rcvbuf} ? _small(%o) : IO::Socket::INET->new(
 		Proto => 'tcp',
 		PeerAddr => $o{addr} // '127.0.0.1',
 		PeerPort => $o{port},
 		$o{local} ? (LocalAddr => $o{local}) : (),
-		$o{rcvbuf} ? (Sockopts => _small($o{rcvbuf})) : (),
 		Timeout => 10,
 	) or croak "can't connect to port $o{port}: $!";
 
@@ -46,10 +45,15 @@ sub new {
 # A small window only works with segments that fit in it, and from the start.
 
 sub _small {
-	my ($rcvbuf) = @_;
+	my (%o) = @_;
 
-	return [ [SOL_SOCKET, SO_RCVBUF, pack 'i', $rcvbuf],
-		 [IPPROTO_TCP, TCP_MAXSEG, pack 'i', 536] ];
+	my $socket = IO::Socket::INET->new(Proto => 'tcp') or return;
+
+	setsockopt $socket, SOL_SOCKET, SO_RCVBUF, $o{rcvbuf} or return;
+	setsockopt $socket, IPPROTO_TCP, TCP_MAXSEG, 536 or return;
+
+	return $socket->connect(pack_sockaddr_in($o{port},
+			inet_aton($o{addr} // '127.0.0.1'))) && $socket;
 }
 
 

@@ -56,14 +56,14 @@ sub judge {
 
 
 # What is wrong with a large scrape in the text format, in little time: that it
-# ends early, or has a family or a series twice.
+# ends early, unless it is a part, or has a family or a series twice.
 
 sub skim {
-	my ($body) = @_;
+	my ($body, $part) = @_;
 
 	my ($family, %families, %series) = ('');
 
-	return "has no end\n" if $body !~ /^nginx_mon_zone_bytes\S+ \d+\n\z/m;
+	return "has no end\n" if !$part && $body !~ /^nginx_mon_zone_bytes\S+ \d+\n\z/m;
 
 	for (split /\n/, $body) {
 		if (/^# TYPE (\S+)/) {
