@@ -41,6 +41,15 @@ ngx_mon_loop_init(void)
 }
 
 
+void
+ngx_mon_loop_stop(void)
+{
+    if (ngx_event_actions.process_events == ngx_mon_process_events) {
+        ngx_event_actions.process_events = ngx_mon_next_process_events;
+    }
+}
+
+
 /*
  * An iteration's work begins when the wait for events returns and ends when
  * the next wait begins.  The events are posted for the wait to return before

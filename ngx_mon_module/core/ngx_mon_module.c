@@ -27,6 +27,7 @@ static ngx_int_t ngx_mon_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_mon_init_process(ngx_cycle_t *cycle);
 static void ngx_mon_exit_process(ngx_cycle_t *cycle);
 static void ngx_mon_tick(ngx_event_t *ev);
+static void ngx_mon_tick_all(ngx_uint_t leader);
 
 
 ngx_mon_hist_map_t           ngx_mon_hist_tables;
@@ -416,6 +417,11 @@ ngx_mon_init_module(ngx_cycle_t *cycle)
         ngx_mon_zone_commit(mcf);
     }
 
+    if (ngx_process == NGX_PROCESS_SINGLE && ngx_mon_self) {
+        /* a reload without a master: nginx begins no process anew */
+        return ngx_mon_init_process(cycle);
+    }
+
     return NGX_OK;
 }
 
@@ -425,7 +431,11 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
 {
     ngx_mon_main_conf_t  *mcf;
 
-    ngx_mon_active = 0;
+    if (ngx_mon_active) {
+        ngx_mon_active = 0;
+        ngx_mon_loop_stop();
+        ngx_del_timer(&ngx_mon_timer);
+    }
 
     if (ngx_process != NGX_PROCESS_WORKER
         && ngx_process != NGX_PROCESS_SINGLE)
@@ -439,8 +449,7 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_mon_zone && ngx_mon_zone != mcf->zone) {
-        /* a single process that is reloaded with another zone */
+    if (ngx_mon_self && ngx_mon_zone != mcf->zone) {
         ngx_mon_slot_release();
     }
 
@@ -480,6 +489,11 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
 static void
 ngx_mon_exit_process(ngx_cycle_t *cycle)
 {
+    if (ngx_mon_active) {
+        /* what was not counted since the last one */
+        ngx_mon_tick_all(0);
+    }
+
     if (ngx_mon_self) {
         ngx_mon_slot_release();
     }
@@ -489,15 +503,23 @@ ngx_mon_exit_process(ngx_cycle_t *cycle)
 static void
 ngx_mon_tick(ngx_event_t *ev)
 {
-    ngx_uint_t  i, leader;
+    ngx_uint_t  leader;
 
     leader = ngx_mon_slot_lead();
 
     ngx_mon_reap(leader);
+    ngx_mon_tick_all(leader);
+
+    ngx_add_timer(ev, NGX_MON_TICK);
+}
+
+
+static void
+ngx_mon_tick_all(ngx_uint_t leader)
+{
+    ngx_uint_t  i;
 
     for (i = 0; i < NGX_MON_TICKS_MAX && ngx_mon_ticks[i]; i++) {
         ngx_mon_ticks[i]((ngx_cycle_t *) ngx_cycle, leader);
     }
-
-    ngx_add_timer(ev, NGX_MON_TICK);
 }

@@ -49,13 +49,16 @@ ngx_mon_series_init(ngx_cycle_t *cycle)
     ngx_mon_node_t   *n;
     ngx_mon_block_t  *b;
 
-    /* in a single process that is reloaded the handles of before are left */
+    /*
+     * Without a master a reload leaves the handles of before to the requests
+     * that still use them.
+     */
 
     ngx_mon_mask = ngx_mon_zone->nbuckets - 1;
     ngx_mon_full = 0;
 
-    ngx_mon_table = ngx_pcalloc(cycle->pool,
-                                ngx_mon_zone->nbuckets * sizeof(void *));
+    ngx_mon_table = ngx_calloc(ngx_mon_zone->nbuckets * sizeof(void *),
+                               cycle->log);
     if (ngx_mon_table == NULL) {
         return NGX_ERROR;
     }

@@ -373,5 +373,8 @@ void ngx_mon_source_init(void);
 /* Times the event loop of this process. */
 void ngx_mon_loop_init(void);
 
+/* Times it no more. */
+void ngx_mon_loop_stop(void);
+
 
 #endif /* _NGX_MON_ZONE_H_INCLUDED_ */
