@@ -9,7 +9,8 @@
 #include "ngx_mon_writer.h"
 
 
-#define NGX_HTTP_MON_HEALTH_SIZE  16384
+/* room for checks with messages that are all escapes */
+#define NGX_HTTP_MON_HEALTH_SIZE  20480
 
 
 static ngx_uint_t ngx_http_mon_health_checks(ngx_mon_out_t *o,
@@ -62,13 +63,20 @@ ngx_http_mon_health_handler(ngx_http_request_t *r)
     o.end = b->end;
     o.full = 0;
 
+    ngx_mon_out_literal(&o, ",\"checks\":{");
+
     if (ecf->health != NGX_HTTP_MON_LIVE) {
         status = ngx_http_mon_health_checks(&o, &ready);
     }
 
+    ngx_mon_out_literal(&o, "}");
+
     if (ecf->health == NGX_HTTP_MON_READY) {
-        status = (ready && !ngx_exiting) ? NGX_MON_HEALTHY
-                                         : NGX_MON_UNHEALTHY;
+
+        /* what is wrong elsewhere is no reason to send no requests */
+
+        status = (ready && !ngx_exiting)
+                 ? ngx_min(status, NGX_MON_DEGRADED) : NGX_MON_UNHEALTHY;
     }
 
     ngx_mon_out_literal(&o, "}\n");
@@ -127,8 +135,6 @@ ngx_http_mon_health_checks(ngx_mon_out_t *o, ngx_uint_t *ready)
 
     status = NGX_MON_HEALTHY;
 
-    ngx_mon_out_literal(o, ",\"checks\":{");
-
     for (i = 0; (name = ngx_mon_check(i, &c)) != NULL; i++) {
 
         status = ngx_max(status, c.status);
@@ -153,8 +159,6 @@ ngx_http_mon_health_checks(ngx_mon_out_t *o, ngx_uint_t *ready)
         ngx_mon_out_json(o, &s);
         ngx_mon_out_literal(o, "}");
     }
-
-    ngx_mon_out_literal(o, "}");
 
     return status;
 }
