@@ -14,7 +14,7 @@ mon_zone mon 4m;
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    proxy_read_timeout 400ms;
+    proxy_read_timeout 1500ms;
 
     location / { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
 

@@ -28,7 +28,7 @@ server {
     set $refused %%PORT_8083%%;
     set $path %%TESTDIR%%;
 
-    proxy_read_timeout 400ms;
+    proxy_read_timeout 1500ms;
 
     location /known/ { proxy_pass http://$known; }
     location /implicit/ { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
