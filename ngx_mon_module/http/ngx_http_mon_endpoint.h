@@ -43,10 +43,7 @@ typedef struct {
     ngx_uint_t               done;        /* all is produced */
     ngx_uint_t               samples;
 
-    /* a sample that found no room in the last piece */
-    ngx_uint_t               pending;
-    ngx_uint_t               first;
-    ngx_mon_sample_t         sample;
+    ngx_mon_sample_t         sample;      /* of the step being made */
 
     /* the size of pieces, the one being filled, others */
     size_t                   size;

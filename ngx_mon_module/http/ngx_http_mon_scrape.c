@@ -368,41 +368,43 @@ static ngx_int_t
 ngx_http_mon_scrape_sample(ngx_http_request_t *r, ngx_http_mon_scrape_t *sc,
     ngx_buf_t *b)
 {
-    ngx_int_t      rc;
-    ngx_mon_out_t  o;
+    ngx_int_t         rc;
+    ngx_uint_t        first;
+    ngx_mon_out_t     o;
+    ngx_mon_cursor_t  cursor;
 
     o.pos = b->last;
     o.end = b->end;
     o.full = 0;
 
-    if (!sc->pending) {
+    cursor = sc->cursor;
 
-        rc = ngx_mon_cursor_next(&sc->cursor, &sc->sample, &sc->first);
+    rc = ngx_mon_cursor_next(&sc->cursor, &sc->sample, &first);
 
-        if (rc == NGX_AGAIN) {
-            return NGX_AGAIN;
-        }
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
 
-        if (rc == NGX_DONE) {
-            sc->format->end(&o, sc->samples);
-            b->last = o.pos;
-            sc->done = 1;
-            return NGX_DONE;
-        }
+    if (rc == NGX_DONE) {
+        sc->format->end(&o, sc->samples);
+        b->last = o.pos;
+        sc->done = 1;
+        return NGX_DONE;
     }
 
     o.end = b->end - NGX_HTTP_MON_TAIL;
 
-    sc->format->sample(&o, &sc->sample, sc->first, sc->samples);
+    sc->format->sample(&o, &sc->sample, first, sc->samples);
 
     if (!o.full) {
         b->last = o.pos;
-        sc->pending = 0;
         sc->samples++;
         return NGX_OK;
     }
 
-    sc->pending = 1;
+    /* the series may be gone when the next piece is made: ask for it again */
+
+    sc->cursor = cursor;
 
     return b->last == b->pos ? ngx_http_mon_scrape_grow(r, sc, b) : NGX_DONE;
 }
