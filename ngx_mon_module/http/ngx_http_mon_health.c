@@ -13,6 +13,7 @@
 #define NGX_HTTP_MON_HEALTH_SIZE  20480
 
 
+static ngx_uint_t ngx_http_mon_health_body(ngx_mon_out_t *o, ngx_uint_t probe);
 static ngx_uint_t ngx_http_mon_health_checks(ngx_mon_out_t *o,
     ngx_uint_t *ready);
 static void ngx_http_mon_health_head(ngx_mon_out_t *o, ngx_uint_t status);
@@ -36,7 +37,7 @@ ngx_http_mon_health_handler(ngx_http_request_t *r)
     u_char                        *checks;
     ngx_buf_t                     *b;
     ngx_int_t                      rc;
-    ngx_uint_t                     status, ready;
+    ngx_uint_t                     status;
     ngx_mon_out_t                  o;
     ngx_http_mon_endpoint_conf_t  *ecf;
 
@@ -52,9 +53,6 @@ ngx_http_mon_health_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    status = NGX_MON_HEALTHY;
-    ready = 1;
-
     /* the checks tell the status, which stands before them */
 
     checks = b->start + NGX_HTTP_MON_HEALTH_SIZE / 16;
@@ -63,23 +61,7 @@ ngx_http_mon_health_handler(ngx_http_request_t *r)
     o.end = b->end;
     o.full = 0;
 
-    ngx_mon_out_literal(&o, ",\"checks\":{");
-
-    if (ecf->health != NGX_HTTP_MON_LIVE) {
-        status = ngx_http_mon_health_checks(&o, &ready);
-    }
-
-    ngx_mon_out_literal(&o, "}");
-
-    if (ecf->health == NGX_HTTP_MON_READY) {
-
-        /* what is wrong elsewhere is no reason to send no requests */
-
-        status = (ready && !ngx_exiting)
-                 ? ngx_min(status, NGX_MON_DEGRADED) : NGX_MON_UNHEALTHY;
-    }
-
-    ngx_mon_out_literal(&o, "}\n");
+    status = ngx_http_mon_health_body(&o, ecf->health);
 
     if (o.full) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -95,6 +77,36 @@ ngx_http_mon_health_handler(ngx_http_request_t *r)
     b->last = ngx_movemem(o.pos, checks, b->last - checks);
 
     return ngx_http_mon_health_send(r, b, status);
+}
+
+
+static ngx_uint_t
+ngx_http_mon_health_body(ngx_mon_out_t *o, ngx_uint_t probe)
+{
+    ngx_uint_t  status, ready;
+
+    status = NGX_MON_HEALTHY;
+    ready = 1;
+
+    ngx_mon_out_literal(o, ",\"checks\":{");
+
+    if (probe != NGX_HTTP_MON_LIVE) {
+        status = ngx_http_mon_health_checks(o, &ready);
+    }
+
+    ngx_mon_out_literal(o, "}}\n");
+
+    if (probe != NGX_HTTP_MON_READY) {
+        return status;
+    }
+
+    if (!ready || ngx_exiting) {
+        return NGX_MON_UNHEALTHY;
+    }
+
+    /* what is wrong elsewhere is no reason to send no requests */
+
+    return ngx_min(status, NGX_MON_DEGRADED);
 }
 
 
