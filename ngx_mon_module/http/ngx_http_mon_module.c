@@ -421,9 +421,18 @@ ngx_http_mon_label_add(ngx_conf_t *cf, ngx_http_mon_loc_conf_t *mlcf,
         return NULL;
     }
 
-    label = ngx_array_push(mlcf->labels);
-    if (label == NULL) {
+    if (ngx_array_push(mlcf->labels) == NULL) {
         return NULL;
+    }
+
+    /* by name: what is the same series must not be two */
+
+    label = mlcf->labels->elts;
+    label += i;
+
+    while (i-- && ngx_strcmp(label[-1].name.data, name->data) > 0) {
+        label[0] = label[-1];
+        label--;
     }
 
     ngx_memzero(label, sizeof(ngx_http_mon_label_t));
