@@ -23,7 +23,7 @@ upstream down { server 127.0.0.1:%%PORT_8081%% down; }
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    proxy_read_timeout 200ms;
+    proxy_read_timeout 1500ms;
 
     location = /metrics { mon_metrics; }
 
