@@ -37,6 +37,17 @@ server {
 }
 
 server {
+    listen 127.0.0.1:%%PORT_8083%% ssl;
+    server_name verifies;
+    ssl_certificate tls.crt;
+    ssl_certificate_key tls.key;
+    ssl_client_certificate tls.crt;
+    ssl_verify_client on;
+
+    location / { return 200; }
+}
+
+server {
     listen 127.0.0.1:%%PORT_8082%%;
     server_name pages;
 
@@ -80,8 +91,8 @@ for (['a bad line', "GET\r\n\r\n", 400, 'bad_request'],
       'too_large', 8082, '= /page'],
      ['an error page for 494', "${get}a: $long\r\n\r\n", 400, 'too_large',
       8082, '= /page'],
-     ['a large body', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n",
-      413, 'too_large', 8080, '/'],
+     ['a large body', "POST / HTTP/1.1\r\nHost: a\r\n"
+      . "Content-Length: 11\r\n\r\n", 413, 'too_large', 8080, '/'],
      ['431', "GET /431 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 431,
       'too_large', 8080, '/431'],
      ['400', "GET /400 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400,
@@ -115,8 +126,16 @@ for (['a bad line', "GET\r\n\r\n", 400, 'bad_request'],
 	is($more->('request_duration_seconds_count'), 1, "$what: duration");
 }
 
+# a client without the certificate that is asked for: 496, which becomes 400
+
+$t->curl('https://127.0.0.1:%%PORT_8083%%/');
+$t->wait_metric(1, 'nginx_http_requests_total', server => 'verifies',
+		location => '', status => 400);
+
 my $m = $t->metrics();
 
+is($m->get('nginx_http_errors_total', server => 'verifies',
+	   reason => 'bad_request'), 1, 'no certificate: bad_request');
 is($m->get('nginx_http_requests_in_flight'), 0, 'none in flight');
 
 done_testing();

@@ -12,7 +12,8 @@ my $t = NgxMon->new()->has('http_v2');
 $t->conf(<<'EOC');
 mon_zone mon 4m;
 
-log_format sums '$status $request_length $bytes_sent $request_time $request_method';
+log_format sums '$status $request_length $bytes_sent $request_time '
+                '$request_method';
 
 server {
     listen 127.0.0.1:%%PORT_8080%%;

@@ -115,7 +115,8 @@ is(fetch('/scarce/?k=2'), '/scarce/:miss two:miss', 'below min_uses');
 my $old = 'header/Cache-Control:max-age=1';
 
 is(fetch("/short/$old?k=3"), '/short/:miss one:miss', 'short-lived');
-is(fetch("/revalidate/$old/header/Last-Modified:Thu,%2001%20Jan%201970%2000:00:00%20GMT?k=5"),
+is(fetch("/revalidate/$old/header/Last-Modified:"
+	 . 'Thu,%2001%20Jan%201970%2000:00:00%20GMT?k=5'),
    '/revalidate/:miss one:miss', 'to be revalidated');
 
 my $got;

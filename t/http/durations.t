@@ -19,7 +19,10 @@ server {
 
     location = /metrics { mon_metrics; }
     location / { return 200 ok; }
-    location /p/ { proxy_pass http://127.0.0.1:%%PORT_8081%%; proxy_buffering off; }
+    location /p/ {
+        proxy_pass http://127.0.0.1:%%PORT_8081%%;
+        proxy_buffering off;
+    }
     location /s/ { mon_slow 100ms; proxy_pass http://127.0.0.1:%%PORT_8081%%; }
 }
 EOC

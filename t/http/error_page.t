@@ -42,7 +42,11 @@ server {
     }
     location = /plain { root %%TESTDIR%%; }
 
-    location /cycle { error_page 404 /cycle; recursive_error_pages on; return 404; }
+    location /cycle {
+        error_page 404 /cycle;
+        recursive_error_pages on;
+        return 404;
+    }
 }
 EOC
 
