@@ -445,12 +445,13 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
 
     mcf = ngx_mon_cycle_conf(cycle);
 
-    if (mcf == NULL || mcf->zone == NULL) {
-        return NGX_OK;
+    if (ngx_mon_self && (mcf == NULL || mcf->zone != ngx_mon_zone)) {
+        /* of the cycle before, and about to be unmapped */
+        ngx_mon_slot_release();
     }
 
-    if (ngx_mon_self && ngx_mon_zone != mcf->zone) {
-        ngx_mon_slot_release();
+    if (mcf == NULL || mcf->zone == NULL) {
+        return NGX_OK;
     }
 
     ngx_mon_conf = mcf;

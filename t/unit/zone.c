@@ -265,10 +265,63 @@ zone_killed(void **state)
 }
 
 
+/* room is found where there is any, and only there */
+
+static void
+zone_alloc(void **state)
+{
+    void            *p[4096];
+    size_t           size[4096], want;
+    uint64_t         seed;
+    ngx_uint_t       i, n, run, longest, round;
+    ngx_mon_zone_t  *z;
+
+    seed = 1;
+    n = 0;
+    kills = 0;
+
+    unit_zone_init();
+    z = &unit->zone;
+
+    for (round = 0; round < 40000; round++) {
+
+        want = 1 + unit_random(&seed) % (round % 3 ? 300 : 8192);
+
+        if (n < 4096 && unit_random(&seed) % 1000 < 520) {
+
+            p[n] = ngx_mon_alloc_locked(z, &unit->pool, want);
+
+            if (p[n]) {
+                check(((u_char *) p[n])[want - 1] == 0);
+                ngx_memset(p[n], 0xff, want);
+                size[n++] = want;
+                continue;
+            }
+
+            for (i = 0, run = 0, longest = 0; i < z->nunits; i++) {
+                run = (z->map[i / 64] >> (i % 64) & 1) ? 0 : run + 1;
+                longest = ngx_max(longest, run);
+            }
+
+            check(longest * NGX_MON_UNIT < want);
+
+        } else if (n) {
+            i = unit_random(&seed) % n--;
+            ngx_mon_free_locked(z, p[i], size[i]);
+            p[i] = p[n];
+            size[i] = size[n];
+        }
+    }
+
+    check(pages_end - *pages_pos < (ssize_t) ngx_pagesize);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(zone_alloc),
         cmocka_unit_test(zone_killed),
     };
 
