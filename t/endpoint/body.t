@@ -19,7 +19,7 @@ server {
 
     location = /metrics { mon_metrics; }
     location = /health { mon_health; }
-    location = /limited { mon_metrics; limit_rate 20k; limit_rate_after 1k; }
+    location = /limited { mon_metrics; limit_rate 100k; limit_rate_after 1k; }
 }
 EOC
 
