@@ -42,7 +42,7 @@ EOC
 
 # it takes a request and says nothing: one is in flight
 
-my $hole = IO::Socket::INET->new(Proto => 'tcp', Listen => 5,
+my $hole = IO::Socket::INET->new(Proto => 'tcp', Listen => 5, ReuseAddr => 1,
 	LocalAddr => '127.0.0.1', LocalPort => $t->port(8082)) or die;
 
 $t->run();
