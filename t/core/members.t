@@ -37,6 +37,10 @@ ok(wait_for(sub { $t->log_lines($none) >= 18 }, 20, 'said so'), 'said so');
 
 is($t->get('/a')->{status}, 200, 'served') for 1 .. 20;
 
+# the places of those that were before are for those that come now
+
+wait_for(sub { !$t->workers(undef, shutting => 1) }, 20, 'first ones leave');
+
 $t->conf($conf, workers => 2)->reload();
 wait_for(sub { !$t->workers(undef, shutting => 1) }, 20, 'old ones leave');
 $t->wait_metric(2, 'nginx_workers');

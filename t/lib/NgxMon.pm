@@ -700,7 +700,7 @@ sub wait_metric {
 	my $last;
 
 	return 1 if poll(10, sub {
-		$last = $self->metric($name, %labels);
+		$last = eval { $self->metric($name, %labels) };
 		defined $last && $last == $value
 	});
 
