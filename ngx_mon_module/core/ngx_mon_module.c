@@ -446,8 +446,12 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     mcf = ngx_mon_cycle_conf(cycle);
 
     if (ngx_mon_self && (mcf == NULL || mcf->zone != ngx_mon_zone)) {
-        /* of the cycle before, and about to be unmapped */
+        /*
+         * The zone of the cycle before is about to be unmapped, and handles
+         * on it are kept everywhere: this process records no more.
+         */
         ngx_mon_slot_release();
+        return NGX_OK;
     }
 
     if (mcf == NULL || mcf->zone == NULL) {

@@ -47,4 +47,38 @@ ok(wait_for(sub { !defined $t->metric('nginx_http_requests_total', n => 1) },
 is($t->get('/a')->{status}, 200, 'works on');
 $t->wait_metric(0, 'nginx_worker_restarts_total');
 
+# A reload, after which nginx itself serves no more in this mode, with the zone,
+# with one of another size, and with none: the process lives, and ends well.
+
+my $conf = $t->read_file('nginx.conf');
+
+for my $zone ('mon_zone mon 2m inactive=1s;', 'mon_zone mon 3m;', '') {
+
+	my $o = NgxMon->new();
+
+	$o->write_file('nginx.conf', $conf =~ s/\Q@{[ $t->dir() ]}\E/$o->dir()/ger
+		       =~ s/\b@{[ $t->port() ]}\b/$o->port()/ger);
+	$o->run();
+
+	is($o->get('/a')->{status}, 200, 'a request');
+
+	$o->write_file('nginx.conf', $o->read_file('nginx.conf')
+		       =~ s/mon_zone.*;/$zone/r
+		       =~ s/location \S+ \S+ \{ mon_(?:metrics|health); \}//gr)
+		if $zone !~ /2m/;
+
+	kill 'HUP', $o->pid();
+	wait_for(sub { $o->log_lines(qr/#\d+: reconfiguring/) }, 10, 'reload');
+
+	# two ticks of its timer
+
+	my $n = 0;
+
+	select undef, undef, undef, 0.1
+		while $n++ < 25 && NgxMon::Process::alive($o->pid());
+
+	ok(NgxMon::Process::alive($o->pid()), "lives on: \"$zone\"");
+	$o->stop();
+}
+
 done_testing();
