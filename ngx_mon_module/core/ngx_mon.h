@@ -167,17 +167,25 @@ ngx_mon_observe(ngx_mon_series_t *s, ngx_uint_t hist, uint64_t us)
 }
 
 
-/*
- * Marks the series used now, and counts an overflow where it is the one that
- * stands for those that found no room.  Call once an event, with the cells.
- */
+/* Marks the series used now: a series that is not configured needs it. */
 static ngx_inline void
-ngx_mon_touch(ngx_mon_series_t *s)
+ngx_mon_stamp(ngx_mon_series_t *s)
 {
     /* the word before the cells: ngx_mon_block_t.touched */
 
     __atomic_store_n(s->cells - 1, (uint64_t) ngx_current_msec,
                      __ATOMIC_RELAXED);
+}
+
+
+/*
+ * The same, and counts an overflow where the series is the one that stands
+ * for those that found no room.  Call once an event, with the cells.
+ */
+static ngx_inline void
+ngx_mon_touch(ngx_mon_series_t *s)
+{
+    ngx_mon_stamp(s);
 
     if (ngx_mon_unlikely(s->overflow != NULL)) {
         (void) ngx_atomic_fetch_add(s->overflow, 1);

@@ -405,6 +405,9 @@ ngx_http_mon_log_handler(ngx_http_request_t *r)
         ngx_http_mon_enter(ctx, NULL);
     }
 
+    /* nothing is left to do when the pool goes */
+    ctx->cleanup.handler = NULL;
+
     return NGX_OK;
 }
 
@@ -420,12 +423,17 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 
     status = r->err_status ? r->err_status : r->headers_out.status;
 
-    ngx_mon_touch(s);
-
     if (ngx_mon_unlikely(s->shared)) {
+        ngx_mon_touch(s);
         ngx_http_mon_count(r, ctx, mlcf, s, 1);
 
     } else {
+        /* a location is kept by its children, the counts of requests */
+
+        if (mlcf->labels) {
+            ngx_mon_stamp(s);
+        }
+
         ngx_http_mon_count(r, ctx, mlcf, s, 0);
     }
 
@@ -439,7 +447,13 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 
     s = ngx_http_mon_requests(s, ctx->method, status);
 
-    ngx_mon_touch(s);
+    if (ngx_mon_unlikely(s->shared)) {
+        ngx_mon_touch(s);
+
+    } else {
+        ngx_mon_stamp(s);
+    }
+
     ngx_mon_add(s, NGX_MON_REQUESTS, 1);
 
     if (ngx_mon_likely(r->http_version == NGX_HTTP_VERSION_11)) {
