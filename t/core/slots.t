@@ -7,7 +7,7 @@
 
 use NgxMon;
 
-my $t = NgxMon->new();
+my $t = NgxMon->new(workers => 1);
 
 $t->conf(<<'EOC');
 mon_zone mon 4m;
