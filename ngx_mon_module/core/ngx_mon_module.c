@@ -26,6 +26,7 @@ static uint64_t ngx_mon_parse_seconds(ngx_str_t *s);
 static ngx_int_t ngx_mon_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_mon_init_process(ngx_cycle_t *cycle);
 static void ngx_mon_exit_process(ngx_cycle_t *cycle);
+static void ngx_mon_tick_init(ngx_cycle_t *cycle);
 static void ngx_mon_tick(ngx_event_t *ev);
 static void ngx_mon_tick_all(ngx_uint_t leader);
 
@@ -477,7 +478,15 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     ngx_mon_active = 1;
 
     ngx_mon_loop_init();
+    ngx_mon_tick_init(cycle);
 
+    return NGX_OK;
+}
+
+
+static void
+ngx_mon_tick_init(ngx_cycle_t *cycle)
+{
     ngx_mon_dumb.fd = (ngx_socket_t) -1;
 
     ngx_mon_timer.handler = ngx_mon_tick;
@@ -486,8 +495,6 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     ngx_mon_timer.cancelable = 1;
 
     ngx_add_timer(&ngx_mon_timer, 1);
-
-    return NGX_OK;
 }
 
 

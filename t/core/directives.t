@@ -68,7 +68,8 @@ bad('mon_zone mon 1m inactive=1x;', 'invalid parameter "inactive=1x"');
 bad('mon_zone mon 1m idle=1s;', 'invalid parameter "idle=1s"');
 bad('mon_zone mon 1m 1h;', 'invalid parameter "1h"');
 
-bad("mon_buckets $_;", "invalid bucket \"\Q$_\E\", seconds from 0.000001 to 3600")
+bad("mon_buckets $_;",
+    "invalid bucket \"\Q$_\E\", seconds from 0.000001 to 3600")
 	for qw/ 0 0.0 -1 x 1s 1e3 1. . 0.0000001 3601 3600.1 .5.5 +Inf
 		99999999999999999999 /, '1,5';
 bad('mon_buckets 1 "";', 'invalid bucket ""');
@@ -94,9 +95,11 @@ second("mon_zone mon 1m;\nmon_zone second 1m;",
        '"mon_zone" directive is duplicate');
 second("mon_buckets 1;\nmon_buckets 2; # second",
        '"mon_buckets" directive is duplicate');
-second("mon_zone same 1m;\nlimit_req_zone \$uri zone=same:1m rate=1r/s; # second",
+my $limit = 'limit_req_zone $uri zone=same:1m rate=1r/s;';
+
+second("mon_zone same 1m;\n$limit # second",
        'the shared memory zone "same" is already declared');
-second("limit_req_zone \$uri zone=same:1m rate=1r/s;\nmon_zone same 1m; # second",
+second("$limit\nmon_zone same 1m; # second",
        'the shared memory zone "same" is already declared');
 
 # contexts

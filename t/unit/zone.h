@@ -166,17 +166,16 @@ ngx_sprintf(u_char *buf, const char *fmt, ...)
 }
 
 
+static void unit_others(ngx_mon_zone_t *z);
+
+
 /* a zone as ngx_mon_zone.c makes it */
 
 static void
 unit_zone_init(void)
 {
-    size_t            size, len;
-    ngx_uint_t        g;
-    ngx_str_t         values[4];
-    ngx_mon_node_t   *n;
+    size_t            size;
     ngx_mon_zone_t   *z;
-    u_char            key[NGX_MON_KEY_MAX];
 
     size = ZONE_SIZE;
 
@@ -221,6 +220,19 @@ unit_zone_init(void)
     ngx_mon_hist_map(&ngx_mon_hist_tables, conf.layout);
 
     cycle.log = &log_of_cycle;
+
+    unit_others(z);
+}
+
+
+static void
+unit_others(ngx_mon_zone_t *z)
+{
+    size_t            len;
+    ngx_uint_t        g;
+    ngx_str_t         values[4];
+    ngx_mon_node_t   *n;
+    u_char            key[NGX_MON_KEY_MAX];
 
     for (g = 0; g < NGX_MON_NGROUPS; g++) {
         ngx_str_set(&values[0], "other");
