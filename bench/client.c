@@ -183,12 +183,12 @@ conn_get(conn_t *c, const char *uri)
 }
 
 
-/* client count PORT URI N CONNS: requests over keep-alive connections in turn */
+/* client count PORT URI N CONNS: keep-alive connections, one request in each */
 
 static void
 count(int port, char **argv)
 {
-    long  i, n, m;
+    long  i, k, n, m;
 
     n = atol(argv[1]);
     m = atol(argv[2]);
@@ -201,8 +201,15 @@ count(int port, char **argv)
         conn_open(&conns[i], port, 0);
     }
 
-    for (i = 0; i < n; i++) {
-        conn_get(&conns[i % m], argv[0]);
+    for (i = 0; i < n; i += m) {
+
+        for (k = 0; k < m && i + k < n; k++) {
+            conn_send(&conns[k], argv[0], "");
+        }
+
+        for (k = 0; k < m && i + k < n; k++) {
+            conn_recv(&conns[k]);
+        }
     }
 
     printf("requests %ld\n", n);

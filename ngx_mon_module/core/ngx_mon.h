@@ -80,10 +80,10 @@ struct ngx_mon_series_s {
 
 
 /*
- * What every request reads: seen by the other .so, yet reached from this one
- * without a look-up of its address.
+ * What every request reads, without a look-up of its address: it is not seen
+ * outside of this .so.
  */
-#define ngx_mon_hot  __attribute__((visibility("protected")))
+#define ngx_mon_hot  __attribute__((visibility("hidden")))
 
 /* the tables of the running configuration, see ngx_mon_hist.h */
 extern ngx_mon_hot ngx_mon_hist_map_t   ngx_mon_hist_tables;

@@ -32,6 +32,10 @@
 #include "ngx_mon_text.h"
 
 
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
 #define NGX_MON_MAGIC        0x6d6f6e31
 #define NGX_MON_LAYOUT       1
 
@@ -375,6 +379,9 @@ void ngx_mon_loop_init(void);
 
 /* Times it no more. */
 void ngx_mon_loop_stop(void);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_MON_ZONE_H_INCLUDED_ */

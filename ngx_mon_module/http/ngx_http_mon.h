@@ -14,6 +14,10 @@
 #include "ngx_mon.h"
 
 
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
 /* mon_label in one configuration */
 #define NGX_HTTP_MON_LABELS_MAX  16
 
@@ -87,6 +91,9 @@ ngx_uint_t ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status);
  */
 ngx_mon_series_t *ngx_http_mon_labelled(ngx_http_request_t *r,
     ngx_http_mon_loc_conf_t *mlcf);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_HTTP_MON_H_INCLUDED_ */

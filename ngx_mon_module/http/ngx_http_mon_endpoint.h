@@ -16,6 +16,10 @@
 #include "ngx_mon_export.h"
 
 
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
 typedef enum {
     NGX_HTTP_MON_HEALTH = 0,
     NGX_HTTP_MON_LIVE,
@@ -83,6 +87,9 @@ ngx_int_t ngx_http_mon_scrape(ngx_http_request_t *r, ngx_http_mon_scrape_t *sc,
 /* Content handlers. */
 ngx_int_t ngx_http_mon_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mon_health_handler(ngx_http_request_t *r);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_HTTP_MON_ENDPOINT_H_INCLUDED_ */

@@ -23,6 +23,10 @@
 #include "ngx_mon.h"
 
 
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
 typedef struct ngx_http_mon_upstream_s  ngx_http_mon_upstream_t;
 
 
@@ -149,6 +153,9 @@ ngx_int_t ngx_http_mon_attempt_5xx(ngx_uint_t status);
 
 /* Records the attempts of a request's upstream, see ngx_mon_follow. */
 void ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_HTTP_MON_UPSTREAM_H_INCLUDED_ */
