@@ -11,7 +11,7 @@ import tempfile
 from callgrind import Profile
 from common import Error, Server, Table
 
-CONNS = int(os.environ.get('BENCH_CONNECTIONS', 1))
+CONNS = int(os.environ.get('BENCH_CONNECTIONS', 32))
 N = int(os.environ.get('BENCH_REQUESTS', 2000))
 
 ANSWER = 'location / { return 200 "ok\\n"; }'
@@ -23,7 +23,7 @@ LIMIT = 'limit_req_zone $binary_remote_addr zone=one:1m rate=100000r/s;' \
 ZONE = 'mon_zone mon 16m;'
 
 PROXY = '''
-upstream backend { server 127.0.0.1:%BACKEND%; keepalive 4; }
+upstream backend { server 127.0.0.1:%BACKEND%; keepalive 32; }
 server {
     listen 127.0.0.1:%PORT%;
     location / {
@@ -149,9 +149,10 @@ def functions(one, two):
 
 
 def run(options):
-    t = Table('Instructions per request, one worker, keep-alive',
-              f'valgrind --tool=callgrind nginx; client count PORT / {N}, then'
-              f' {2 * N}; the difference by {N}',
+    t = Table('Instructions per request, one worker, '
+              f'{CONNS} keep-alive clients',
+              f'valgrind --tool=callgrind nginx; client count PORT / {N} '
+              f'{CONNS}, then {2 * N}; the difference by {N}',
               ['configuration', 'instructions', 'added', 'budget', '',
                'clock reads', 'malloc, free', 'added with their inside'])
     results = {}
@@ -183,8 +184,10 @@ def run(options):
 
     t.note('The kernel is not counted. valgrind hides the vDSO, so a clock '
            'read counts as libc\'s system call stub; natively it is some '
-           '60 instructions, 26 ns, in the vDSO. One request is one '
-           'iteration of the event loop here; under load several share one.')
+           '60 instructions, 26 ns, in the vDSO. Requests that come together '
+           'share an iteration of the event loop, which costs about 120 '
+           'instructions to time: BENCH_CONNECTIONS=1 shows a client that '
+           'has it for itself.')
 
     t.note('The inside of malloc() and free() is left out of "instructions" '
            'and "added": it varies by 400 with how nginx\'s pools happen to '

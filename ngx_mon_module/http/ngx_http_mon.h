@@ -86,6 +86,13 @@ ngx_int_t ngx_http_mon_record_init(ngx_conf_t *cf);
 ngx_uint_t ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status);
 
 /*
+ * Counts the look-up in a cache of the request's upstream, which it has, under
+ * the cache's zone.  counted, or NULL for a subrequest, is the upstream that
+ * was counted last: none is counted twice.
+ */
+void ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted);
+
+/*
  * The series of the location with the request's values of mon_label; never
  * NULL.  To be asked in the log phase of the main request.
  */

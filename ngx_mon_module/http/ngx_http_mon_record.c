@@ -34,8 +34,6 @@ static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
 static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
 static void ngx_http_mon_cleanup(void *data);
 static ngx_mon_series_t *ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf);
-static void ngx_http_mon_cached(ngx_http_request_t *r,
-    ngx_http_mon_ctx_t *ctx);
 static ngx_mon_inline void ngx_http_mon_done(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
@@ -106,29 +104,40 @@ ngx_http_mon_record_init(ngx_conf_t *cf)
 }
 
 
+/* the clock may have been set: no request is older than its connection */
+
+static uint64_t
+ngx_http_mon_started(ngx_http_request_t *r, ngx_time_t *tp)
+{
+    ngx_msec_int_t  ms, age;
+
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+
+    age = (ngx_msec_int_t) (ngx_current_msec - r->connection->start_time);
+    ms = ngx_min(ms, age);
+
+    return ngx_mon_loop_start - (ms > 0 ? (uint64_t) ms * 1000 : 0);
+}
+
+
 /*
  * nginx keeps the milliseconds of its cached clock.  A request of this
- * iteration of the event loop began when the iteration did.  That clock may
- * be set meanwhile; a request is not older than its connection, by a clock
- * that may not.
+ * iteration of the event loop began when the iteration did.
  */
 
 static ngx_inline uint64_t
 ngx_http_mon_start(ngx_http_request_t *r)
 {
-    ngx_time_t      *tp;
-    ngx_msec_int_t   ms, age;
+    ngx_time_t  *tp;
 
     tp = ngx_timeofday();
-    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
-                           + (tp->msec - r->start_msec));
 
-    if (ms > 0) {
-        age = (ngx_msec_int_t) (ngx_current_msec - r->connection->start_time);
-        ms = ngx_min(ms, age);
+    if (ngx_mon_likely(r->start_msec == tp->msec && r->start_sec == tp->sec)) {
+        return ngx_mon_loop_start;
     }
 
-    return ngx_mon_loop_start - (ms > 0 ? (uint64_t) ms * 1000 : 0);
+    return ngx_http_mon_started(r, tp);
 }
 
 
@@ -191,19 +200,26 @@ ngx_http_mon_find_ctx(ngx_http_request_t *r)
 }
 
 
+static ngx_mon_inline void
+ngx_http_mon_leave(ngx_http_mon_ctx_t *ctx)
+{
+    ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, -1);
+
+    if (ngx_mon_unlikely(ctx->upgraded)) {
+        ngx_mon_add(ctx->series, NGX_MON_UPGRADED, -1);
+    }
+
+    ctx->series = NULL;
+}
+
+
 /* moves a request in flight to a location, or out of the last one */
 
 static ngx_mon_inline void
 ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
 {
-    if (ctx->series) {
-        ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, -1);
-
-        if (ctx->upgraded) {
-            ngx_mon_add(ctx->series, NGX_MON_UPGRADED, -1);
-        }
-
-        ctx->series = NULL;
+    if (ngx_mon_unlikely(ctx->series != NULL)) {
+        ngx_http_mon_leave(ctx);
     }
 
     ctx->conf = mlcf;
@@ -252,6 +268,35 @@ ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf)
 }
 
 
+/* upstreams that the configuration names follow themselves */
+
+static ngx_inline void
+ngx_http_mon_follow(ngx_http_request_t *r, ngx_uint_t when)
+{
+    if (ngx_mon_unlikely(r->upstream->upstream == NULL)
+        && ngx_mon_follow && ngx_mon_active)
+    {
+        ngx_mon_follow(r, when);
+    }
+}
+
+
+/* another upstream and another cache may come */
+
+static void
+ngx_http_mon_redirected(ngx_http_request_t *r)
+{
+    ngx_http_mon_ctx_t  *ctx;
+
+    ngx_http_mon_follow(r, NGX_MON_REDIRECTED);
+
+    if (r == r->main) {
+        ctx = ngx_http_mon_get_ctx(r);
+        ngx_http_mon_cached(r, ctx ? &ctx->upstream : NULL);
+    }
+}
+
+
 static ngx_int_t
 ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
 {
@@ -262,8 +307,8 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ngx_mon_unlikely(r->upstream != NULL) && ngx_mon_follow) {
-        ngx_mon_follow(r, NGX_MON_REDIRECTED);
+    if (ngx_mon_unlikely(r->upstream != NULL)) {
+        ngx_http_mon_redirected(r);
     }
 
     if (r != r->main) {
@@ -274,11 +319,6 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
 
     if (ctx == NULL) {
         return NGX_DECLINED;
-    }
-
-    if (r->upstream) {
-        /* another cache may follow */
-        ngx_http_mon_cached(r, ctx);
     }
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
@@ -296,18 +336,20 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 {
     ngx_http_mon_ctx_t  *ctx;
 
-    if (ngx_mon_unlikely(!ngx_mon_active)) {
-        return ngx_http_mon_next_header_filter(r);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
+
+    if (ngx_mon_unlikely(ctx == NULL)) {
+
+        if (!ngx_mon_active) {
+            return ngx_http_mon_next_header_filter(r);
+        }
+
+        ctx = (r == r->main) ? ngx_http_mon_get_ctx(r) : NULL;
     }
 
-    ctx = (r == r->main) ? ngx_http_mon_get_ctx(r) : NULL;
-
     if (r->upstream) {
-        ngx_http_mon_cached(r, ctx);
-
-        if (ngx_mon_follow) {
-            ngx_mon_follow(r, NGX_MON_ANSWERED);
-        }
+        ngx_http_mon_cached(r, ctx ? &ctx->upstream : NULL);
+        ngx_http_mon_follow(r, NGX_MON_ANSWERED);
     }
 
     if (ctx && ctx->header == 0) {
@@ -327,68 +369,30 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 }
 
 
-/*
- * A look-up in a cache, of a subrequest too, which has no context.  A redirect
- * takes r->cache away, and leaves the zone of the configuration.
- */
-
-static void
-ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx)
-{
-#if (NGX_HTTP_CACHE)
-
-    ngx_shm_zone_t       *zone;
-    ngx_mon_series_t     *s;
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (u->cache_status == 0 || (ctx && ctx->upstream == u)) {
-        return;
-    }
-
-    zone = (r->cache && r->cache->file_cache) ? r->cache->file_cache->shm_zone
-                                              : u->conf->cache_zone;
-
-    if (ctx) {
-        ctx->upstream = u;
-    }
-
-    if (zone == NULL) {
-        return;
-    }
-
-    s = ngx_mon_get(NGX_MON_G_CACHE, NULL, NULL, &zone->shm.name, 1, 0);
-
-    ngx_mon_touch(s);
-    ngx_mon_add(s, NGX_MON_CACHE_RESPONSES + u->cache_status - 1, 1);
-
-#endif
-}
-
-
 static ngx_int_t
 ngx_http_mon_log_handler(ngx_http_request_t *r)
 {
     ngx_http_mon_ctx_t       *ctx;
     ngx_http_mon_loc_conf_t  *mlcf;
 
-    if (ngx_mon_unlikely(!ngx_mon_active)) {
-        return NGX_OK;
+    if (r->upstream) {
+        ngx_http_mon_follow(r, NGX_MON_LOGGED);
     }
 
-    if (r->upstream && ngx_mon_follow) {
-        ngx_mon_follow(r, NGX_MON_LOGGED);
-    }
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
 
-    if (r != r->main) {
-        /* of "log_subrequest" */
-        return NGX_OK;
-    }
+    if (ngx_mon_unlikely(ctx == NULL)) {
 
-    ctx = ngx_http_mon_get_ctx(r);
-    if (ctx == NULL) {
-        return NGX_OK;
+        /* subrequests come here by "log_subrequest" */
+
+        if (!ngx_mon_active || r != r->main) {
+            return NGX_OK;
+        }
+
+        ctx = ngx_http_mon_get_ctx(r);
+        if (ctx == NULL) {
+            return NGX_OK;
+        }
     }
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
@@ -402,7 +406,7 @@ ngx_http_mon_log_handler(ngx_http_request_t *r)
 
     if (ctx->series) {
         ngx_http_mon_done(r, ctx, mlcf);
-        ngx_http_mon_enter(ctx, NULL);
+        ngx_http_mon_leave(ctx);
     }
 
     /* nothing is left to do when the pool goes */
@@ -449,12 +453,12 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 
     if (ngx_mon_unlikely(s->shared)) {
         ngx_mon_touch(s);
+        ngx_mon_cell_add(&s->cells[NGX_MON_REQUESTS], 1, 1);
 
     } else {
         ngx_mon_stamp(s);
+        ngx_mon_cell_add(&s->cells[NGX_MON_REQUESTS], 1, 0);
     }
-
-    ngx_mon_add(s, NGX_MON_REQUESTS, 1);
 
     if (ngx_mon_likely(r->http_version == NGX_HTTP_VERSION_11)) {
         ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + NGX_MON_PROTOCOL_11,

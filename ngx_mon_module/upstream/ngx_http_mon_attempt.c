@@ -63,8 +63,8 @@ static void ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
 static void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
 static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
 static ngx_int_t ngx_http_mon_attempt_header(ngx_http_request_t *r);
-static void ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a,
-    uint64_t us);
+static ngx_mon_inline void ngx_http_mon_attempt_answered(
+    ngx_http_mon_attempt_t *a, uint64_t us);
 static void ngx_http_mon_attempt_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
 static void ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a,
@@ -369,7 +369,33 @@ ngx_http_mon_attempt_header(ngx_http_request_t *r)
 }
 
 
-static void
+static ngx_inline ngx_mon_child_t *
+ngx_http_mon_attempt_child(ngx_mon_series_t *s, ngx_uint_t status)
+{
+    return &s->children[(status ^ (status >> 3)) % NGX_MON_CHILDREN];
+}
+
+
+/* of a status seen before: no more than the look-up in the series itself */
+
+static ngx_inline void
+ngx_http_mon_attempt_count(ngx_mon_series_t *s, ngx_uint_t status)
+{
+    ngx_mon_child_t  *child;
+
+    child = ngx_http_mon_attempt_child(s, status);
+
+    if (ngx_mon_likely(child->key == status && child->series)) {
+        ngx_mon_add(child->series, NGX_MON_RESPONSES, 1);
+        ngx_mon_stamp(child->series);
+        return;
+    }
+
+    ngx_http_mon_attempt_response(s, status);
+}
+
+
+static ngx_mon_inline void
 ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a, uint64_t us)
 {
     ngx_http_upstream_t  *u;
@@ -387,7 +413,7 @@ ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a, uint64_t us)
     }
 
     ngx_mon_observe(a->series, NGX_MON_H_HEADER, us);
-    ngx_http_mon_attempt_response(a->series, a->status);
+    ngx_http_mon_attempt_count(a->series, a->status);
 }
 
 
@@ -399,21 +425,15 @@ ngx_http_mon_attempt_response(ngx_mon_series_t *s, ngx_uint_t status)
     ngx_mon_child_t   *child;
     ngx_mon_series_t  *c;
 
-    child = &s->children[(status ^ (status >> 3)) % NGX_MON_CHILDREN];
+    value.data = buf;
+    value.len = ngx_sprintf(buf, "%03ui", status) - buf;
 
-    if (child->key == status && child->series) {
-        c = child->series;
+    c = ngx_mon_get(NGX_MON_G_ATTEMPT, s, NULL, &value, 1, 0);
 
-    } else {
-        value.data = buf;
-        value.len = ngx_sprintf(buf, "%03ui", status) - buf;
-
-        c = ngx_mon_get(NGX_MON_G_ATTEMPT, s, NULL, &value, 1, 0);
-
-        if (c->overflow == NULL) {
-            child->key = status;
-            child->series = c;
-        }
+    if (c->overflow == NULL) {
+        child = ngx_http_mon_attempt_child(s, status);
+        child->key = status;
+        child->series = c;
     }
 
     ngx_mon_add(c, NGX_MON_RESPONSES, 1);
@@ -521,30 +541,6 @@ ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
     }
 
     return ngx_http_mon_attempt_broken(a, pc);
-}
-
-
-ngx_int_t
-ngx_http_mon_attempt_5xx(ngx_uint_t status)
-{
-    switch (status) {
-
-    case NGX_HTTP_INTERNAL_SERVER_ERROR:
-        return NGX_MON_FAILURE_500;
-
-    case NGX_HTTP_BAD_GATEWAY:
-        return NGX_MON_FAILURE_502;
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return NGX_MON_FAILURE_503;
-
-    case NGX_HTTP_GATEWAY_TIME_OUT:
-        return NGX_MON_FAILURE_504;
-
-    default:
-        return (status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
-               ? NGX_MON_FAILURE_5XX : NGX_DECLINED;
-    }
 }
 
 

@@ -30,11 +30,42 @@ static ngx_http_mon_peer_t *ngx_http_mon_peer_place(
     ngx_http_mon_upstream_main_conf_t *mcf);
 
 
+static ngx_inline uint64_t
+ngx_http_mon_peer_differ(u_char *a, u_char *b)
+{
+    uint64_t  x, y;
+
+    ngx_memcpy(&x, a, 8);
+    ngx_memcpy(&y, b, 8);
+
+    return x ^ y;
+}
+
+
 static ngx_inline ngx_uint_t
 ngx_http_mon_peer_named(ngx_http_mon_peer_t *peer, ngx_str_t *name)
 {
-    return peer->name.len == name->len
-           && ngx_memcmp(peer->name.data, name->data, name->len) == 0;
+    size_t   len;
+    u_char  *a, *b;
+
+    len = name->len;
+
+    if (peer->name.len != len) {
+        return 0;
+    }
+
+    a = peer->name.data;
+    b = name->data;
+
+    if (len < 8 || len > 24) {
+        return ngx_memcmp(a, b, len) == 0;
+    }
+
+    /* an address: three words cover it */
+
+    return !(ngx_http_mon_peer_differ(a, b)
+             | ngx_http_mon_peer_differ(a + len / 2 - 4, b + len / 2 - 4)
+             | ngx_http_mon_peer_differ(a + len - 8, b + len - 8));
 }
 
 

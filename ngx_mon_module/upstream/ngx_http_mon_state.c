@@ -256,3 +256,27 @@ ngx_http_mon_state_failure(ngx_http_upstream_state_t *st)
         return NGX_MON_FAILURE_ERROR;
     }
 }
+
+
+ngx_int_t
+ngx_http_mon_attempt_5xx(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_INTERNAL_SERVER_ERROR:
+        return NGX_MON_FAILURE_500;
+
+    case NGX_HTTP_BAD_GATEWAY:
+        return NGX_MON_FAILURE_502;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return NGX_MON_FAILURE_503;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        return NGX_MON_FAILURE_504;
+
+    default:
+        return (status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
+               ? NGX_MON_FAILURE_5XX : NGX_DECLINED;
+    }
+}
