@@ -39,6 +39,7 @@ static ngx_mon_inline void ngx_http_mon_done(ngx_http_request_t *r,
 static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf,
     ngx_mon_series_t *s, ngx_uint_t shared);
+static void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);
 static void ngx_http_mon_protocol(ngx_http_request_t *r);
 static ngx_mon_series_t *ngx_http_mon_requests(ngx_mon_series_t *s,
     ngx_uint_t bit, ngx_uint_t status);
@@ -423,7 +424,14 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
     ngx_uint_t         status, reason;
     ngx_mon_series_t  *s;
 
-    s = mlcf->labels ? ngx_http_mon_labelled(r, mlcf) : ctx->series;
+    /* a location is kept by its children, the counts of requests */
+
+    s = ctx->series;
+
+    if (ngx_mon_unlikely(mlcf->labels != NULL)) {
+        s = ngx_http_mon_labelled(r, mlcf);
+        ngx_mon_stamp(s);
+    }
 
     status = r->err_status ? r->err_status : r->headers_out.status;
 
@@ -432,13 +440,11 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
         ngx_http_mon_count(r, ctx, mlcf, s, 1);
 
     } else {
-        /* a location is kept by its children, the counts of requests */
-
-        if (mlcf->labels) {
-            ngx_mon_stamp(s);
-        }
-
         ngx_http_mon_count(r, ctx, mlcf, s, 0);
+    }
+
+    if (ngx_mon_unlikely(r->limit_req_status | r->limit_conn_status)) {
+        ngx_http_mon_limited(r, s);
     }
 
     if (status >= NGX_HTTP_BAD_REQUEST) {
@@ -502,16 +508,6 @@ ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
     ngx_mon_cell_add(&cells[NGX_MON_RESPONSE_BYTES], r->connection->sent,
                      shared);
 
-    if (r->limit_req_status) {
-        ngx_mon_cell_add(&cells[NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
-                                + r->limit_req_status - 1], 1, shared);
-    }
-
-    if (r->limit_conn_status) {
-        ngx_mon_cell_add(&cells[NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
-                                + r->limit_conn_status - 1], 1, shared);
-    }
-
 #if (NGX_HTTP_CACHE)
 
     if (r->upstream && r->upstream->cache_status) {
@@ -520,6 +516,21 @@ ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
     }
 
 #endif
+}
+
+
+static void
+ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s)
+{
+    if (r->limit_req_status) {
+        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
+                       + r->limit_req_status - 1, 1);
+    }
+
+    if (r->limit_conn_status) {
+        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
+                       + r->limit_conn_status - 1, 1);
+    }
 }
 
 
