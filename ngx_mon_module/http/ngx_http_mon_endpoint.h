@@ -42,6 +42,7 @@ typedef struct {
     const ngx_mon_format_t  *format;
     uint64_t                 start;       /* ngx_mon_now() */
 
+    ngx_uint_t               waited;      /* for other posted events */
     ngx_uint_t               open;        /* the cursor is */
     ngx_uint_t               begun;
     ngx_uint_t               done;        /* all is produced */

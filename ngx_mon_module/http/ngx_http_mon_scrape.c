@@ -113,8 +113,9 @@ ngx_http_mon_scrape_cleanup(void *data)
 static void
 ngx_http_mon_scrape_handler(ngx_http_request_t *r)
 {
-    ngx_event_t       *wev;
-    ngx_connection_t  *c;
+    ngx_event_t            *wev;
+    ngx_connection_t       *c;
+    ngx_http_mon_scrape_t  *sc;
 
     c = r->connection;
     wev = c->write;
@@ -136,8 +137,20 @@ ngx_http_mon_scrape_handler(ngx_http_request_t *r)
         return;
     }
 
-    ngx_http_mon_scrape_step(r,
-                 ngx_http_get_module_ctx(r, ngx_http_mon_endpoint_module));
+    sc = ngx_http_get_module_ctx(r, ngx_http_mon_endpoint_module);
+
+    if (!sc->waited && !ngx_queue_empty(&ngx_posted_events)) {
+
+        /* what came meanwhile was posted behind this event */
+
+        sc->waited = 1;
+        ngx_post_event(wev, &ngx_posted_events);
+        return;
+    }
+
+    sc->waited = 0;
+
+    ngx_http_mon_scrape_step(r, sc);
 }
 
 
