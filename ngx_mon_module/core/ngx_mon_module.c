@@ -26,6 +26,7 @@ static uint64_t ngx_mon_parse_seconds(ngx_str_t *s);
 static ngx_int_t ngx_mon_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_mon_init_process(ngx_cycle_t *cycle);
 static void ngx_mon_exit_process(ngx_cycle_t *cycle);
+static void ngx_mon_begin(ngx_cycle_t *cycle);
 static void ngx_mon_tick_init(ngx_cycle_t *cycle);
 static void ngx_mon_tick(ngx_event_t *ev);
 static void ngx_mon_tick_all(ngx_uint_t leader);
@@ -435,6 +436,9 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     if (ngx_mon_active) {
         ngx_mon_active = 0;
         ngx_mon_loop_stop();
+    }
+
+    if (ngx_mon_timer.timer_set) {
         ngx_del_timer(&ngx_mon_timer);
     }
 
@@ -466,21 +470,30 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     ngx_mon_hist_stride = ngx_mon_hist_cells(mcf->layout->n);
     ngx_mon_hist_map(&ngx_mon_hist_tables, mcf->layout);
 
+    ngx_mon_begin(cycle);
+    ngx_mon_tick_init(cycle);
+
+    return NGX_OK;
+}
+
+
+/* records from here on, if there is a place; else a later tick tries again */
+
+static void
+ngx_mon_begin(ngx_cycle_t *cycle)
+{
     if (ngx_mon_self == 0 && ngx_mon_slot_claim(cycle) != NGX_OK) {
-        return NGX_OK;
+        return;
     }
 
     if (ngx_mon_series_init(cycle) != NGX_OK) {
         ngx_mon_slot_release();
-        return NGX_OK;
+        return;
     }
 
     ngx_mon_active = 1;
 
     ngx_mon_loop_init();
-    ngx_mon_tick_init(cycle);
-
-    return NGX_OK;
 }
 
 
@@ -517,12 +530,21 @@ ngx_mon_tick(ngx_event_t *ev)
 {
     ngx_uint_t  leader;
 
+    ngx_add_timer(ev, NGX_MON_TICK);
+
+    if (!ngx_mon_active) {
+
+        if (!ngx_exiting) {
+            ngx_mon_begin((ngx_cycle_t *) ngx_cycle);
+        }
+
+        return;
+    }
+
     leader = ngx_mon_slot_lead();
 
     ngx_mon_reap(leader);
     ngx_mon_tick_all(leader);
-
-    ngx_add_timer(ev, NGX_MON_TICK);
 }
 
 

@@ -19,6 +19,8 @@ ngx_uint_t  ngx_mon_self;
 ngx_int_t
 ngx_mon_slot_claim(ngx_cycle_t *cycle)
 {
+    static ngx_uint_t  said;
+
     ngx_uint_t         i;
     ngx_mon_zone_t    *z;
     ngx_mon_member_t  *m;
@@ -50,9 +52,13 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
     ngx_mon_unlock(ngx_mon_pool);
 
     if (i > z->nmembers) {
-        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                      "mon zone has no place for more than %ui workers, "
-                      "this one does not record", z->nmembers);
+        if (!said) {
+            said = 1;
+            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                          "mon zone has no place for more than %ui workers, "
+                          "this one does not record for now", z->nmembers);
+        }
+
         return NGX_DECLINED;
     }
 

@@ -37,9 +37,14 @@ ok(wait_for(sub { $t->log_lines($none) >= 18 }, 20, 'said so'), 'said so');
 
 is($t->get('/a')->{status}, 200, 'served') for 1 .. 20;
 
-# the places of those that were before are for those that come now
+# the places of those that were before are for those that found none
 
 wait_for(sub { !$t->workers(undef, shutting => 1) }, 20, 'first ones leave');
+
+ok(wait_for(sub {
+    my $r = $t->get('/metrics?name=nginx_workers');
+    return $r->{status} == 200 && $r->{body} =~ /^nginx_workers 72$/m;
+}, 20, 'every place taken'), 'every place taken');
 
 $t->conf($conf, workers => 2)->reload();
 wait_for(sub { !$t->workers(undef, shutting => 1) }, 20, 'old ones leave');
