@@ -128,15 +128,20 @@ $t->command('nghttp', '-nm', 3,
 	    grep { !/never/ } @uris);
 $_->close() for @clients;
 
-# all over
+# all over: a closed connection may still wait to be accepted, and logged
 
 my $m;
 
 wait_for(sub {
+	my $lines = 0;
+
 	$m = $t->metrics(port => 8083);
+	$lines += () = $t->read_file($_) =~ /\n/g for values %file;
 
 	return $m->get('nginx_http_requests_in_flight') == 0
-		&& $m->get('nginx_connections_active') == 1;
+		&& $m->get('nginx_connections_active') == 1
+		&& $m->get('nginx_http_requests_total', server => 'one')
+		   == $lines;
 }, 20, 'all over');
 
 my $total = 0;
