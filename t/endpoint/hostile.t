@@ -117,7 +117,9 @@ is(seen('path', '/', '/a"}le="'), 1, 'quotes in a label');
 is(seen('path', '/', '/' . "\xc3\xa4" x 63), 1, 'no character is split');
 is(judge_all($t), '', 'accepted');
 
-# Host: the label asks for it here
+# Host: the label asks for it here; which ones nginx refuses varies
+
+my $quoted = 0;
 
 for my $host ('a', 'A.B', '[::1]', "\xff", 'x"y', 'a\\b', "\xc3\xa4", 'a{b}',
 	      'x' x 5000, '..', '', "a\tb")
@@ -126,9 +128,11 @@ for my $host ('a', 'A.B', '[::1]', "\xff", 'x"y', 'a\\b', "\xc3\xa4", 'a{b}',
 
 	ok($r->{status} == 200 || $r->{status} == 400,
 	   'Host ' . substr($host, 0, 20) =~ s/[^ -~]/?/gr);
+
+	$quoted++ if $host eq 'x"y' && $r->{status} == 200;
 }
 
-is(seen('host', '/host', 'x"y'), 1, 'a quote in Host');
+is(seen('host', '/host', 'x"y'), $quoted, 'a quote in Host');
 is(judge_all($t), '', 'accepted');
 
 # a newline can't be put into JSON either
