@@ -27,7 +27,7 @@ TESTS =		t
 DESTDIR =
 
 # of make run
-PORT =		8080
+PORT ?=		8080
 
 # DEPS=no: never install packages
 DEPS =		yes
