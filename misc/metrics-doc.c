@@ -35,6 +35,10 @@ static const char  *cache_values[][2] = { NGX_MON_CACHE_VALUES(VALUE) };
 static const char  *limit_values[][2] = { NGX_MON_LIMIT_VALUES(VALUE) };
 static const char  *failure_values[][2] = { NGX_MON_FAILURE_VALUES(VALUE) };
 static const char  *state_values[][2] = { NGX_MON_STATE_VALUES(VALUE) };
+static const char  *check_values[][2] = { NGX_MON_CHECK_VALUES(VALUE) };
+static const char  *to_values[][2] = { NGX_MON_TO_VALUES(VALUE) };
+static const char  *circuit_values[][2] = { NGX_MON_CIRCUIT_VALUES(VALUE) };
+static const char  *retry_values[][2] = { NGX_MON_RETRY_VALUES(VALUE) };
 static const char  *protocol_values[][2] = { NGX_MON_PROTOCOL_VALUES(VALUE) };
 static const char  *set_values[][2] = { { "", "" } };
 static const char  *bytes_values[][2] = { NGX_MON_BYTES_VALUES(VALUE) };
@@ -109,7 +113,7 @@ group(int id, const char *labels)
         const char  *title;
     }  parts[] = {
         { NGX_MON_G_LOCATION, "Requests" },
-        { NGX_MON_G_PEER, "Upstreams" },
+        { NGX_MON_G_PANIC, "Upstreams" },
         { NGX_MON_G_WORKER, "nginx" },
         { NGX_MON_G_HOST_NETWORK, "The host" },
         { NGX_MON_NGROUPS, "The module" },

@@ -244,6 +244,20 @@ typedef void (*ngx_mon_follow_pt)(struct ngx_http_request_s *r,
 /* Set by a producer before the workers start, or NULL. */
 extern ngx_mon_hot ngx_mon_follow_pt    ngx_mon_follow;
 
+/*
+ * Tells why a request failed that was answered with the status, or whose
+ * connection was given up: NGX_MON_ERROR_*, or NGX_MON_ERROR_N where it does
+ * not know.
+ */
+typedef ngx_uint_t (*ngx_mon_reason_pt)(struct ngx_http_request_s *r,
+    ngx_uint_t status);
+
+/* Adds one; at most 4, to be called before the workers start. */
+void ngx_mon_add_reason(ngx_mon_reason_pt reason);
+
+/* Asks them all, in the log phase: the first answer, or NGX_MON_ERROR_N. */
+ngx_uint_t ngx_mon_reason(struct ngx_http_request_s *r, ngx_uint_t status);
+
 /* Adds a tick; at most 8, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);
 

@@ -139,7 +139,7 @@ ngx_mon_fold_cells_locked(ngx_mon_zone_t *z, ngx_slab_pool_t *pool,
         }
 
         for (i = 0; i < n; i++) {
-            if (i >= cells || !gauges[i]) {
+            if (i >= NGX_MON_CELLS_MAX || !gauges[i]) {
                 sum->cells[i] += __atomic_load_n(&b->cells[i],
                                                  __ATOMIC_RELAXED);
             }

@@ -29,6 +29,22 @@ static const ngx_str_t  ngx_mon_state_values[][NGX_MON_VEC_LABELS] = {
     NGX_MON_STATE_VALUES(NGX_MON_E)
 };
 
+static const ngx_str_t  ngx_mon_check_values[][NGX_MON_VEC_LABELS] = {
+    NGX_MON_CHECK_VALUES(NGX_MON_E)
+};
+
+static const ngx_str_t  ngx_mon_to_values[][NGX_MON_VEC_LABELS] = {
+    NGX_MON_TO_VALUES(NGX_MON_E)
+};
+
+static const ngx_str_t  ngx_mon_circuit_values[][NGX_MON_VEC_LABELS] = {
+    NGX_MON_CIRCUIT_VALUES(NGX_MON_E)
+};
+
+static const ngx_str_t  ngx_mon_retry_values[][NGX_MON_VEC_LABELS] = {
+    NGX_MON_RETRY_VALUES(NGX_MON_E)
+};
+
 static const ngx_str_t  ngx_mon_protocol_values[][NGX_MON_VEC_LABELS] = {
     NGX_MON_PROTOCOL_VALUES(NGX_MON_E)
 };
@@ -102,7 +118,8 @@ static const u_char  ngx_mon_rows[] = {
 
 ngx_mon_group_t  ngx_mon_groups[] = {
 #define NGX_MON_G(id, labels)                                                 \
-    { ngx_string(labels), 0, NGX_MON_CELLS_##id, NGX_MON_HISTS_##id, NULL },
+    { ngx_string(labels), 0, NGX_MON_CELLS_##id, NGX_MON_HISTS_##id, 0,      \
+      NULL },
     NGX_MON_GROUPS(NGX_MON_G)
 #undef NGX_MON_G
 };
@@ -112,6 +129,17 @@ ngx_mon_group_t  ngx_mon_groups[] = {
     _Static_assert((int) NGX_MON_CELLS_##id <= NGX_MON_CELLS_MAX, #id);
 NGX_MON_GROUPS(NGX_MON_G)
 #undef NGX_MON_G
+
+
+/* groups without families, and the words of their series */
+
+static const ngx_uint_t  ngx_mon_raw[][2] = {
+#define NGX_MON_W(id, words)  { NGX_MON_G_##id, (words) },
+    NGX_MON_RAW(NGX_MON_W)
+#undef NGX_MON_W
+};
+
+#define NGX_MON_NRAW  (sizeof(ngx_mon_raw) / sizeof(ngx_mon_raw[0]))
 
 
 const ngx_mon_metric_t *
@@ -141,6 +169,11 @@ ngx_mon_registry_init(void)
         for (k = 0; k < labels->len; k++) {
             ngx_mon_groups[g].nlabels += (labels->data[k] == ',');
         }
+    }
+
+    for (i = 0; i < NGX_MON_NRAW; i++) {
+        ngx_mon_groups[ngx_mon_raw[i][0]].cells = ngx_mon_raw[i][1];
+        ngx_mon_groups[ngx_mon_raw[i][0]].raw = 1;
     }
 }
 
@@ -176,6 +209,8 @@ ngx_mon_registry_hash(void)
         ngx_crc32_update(&hash, (u_char *) &m[i].cell, sizeof(ngx_uint_t));
         ngx_crc32_update(&hash, (u_char *) &m[i].vec->n, sizeof(ngx_uint_t));
     }
+
+    ngx_crc32_update(&hash, (u_char *) ngx_mon_raw, sizeof(ngx_mon_raw));
 
     ngx_crc32_final(hash);
 

@@ -23,7 +23,8 @@
 
 /*
  * G(id, base labels).  LABEL and VALUE have no families: they are the sets of
- * values that the labels of mon_label have taken.
+ * values that the labels of mon_label have taken.  Nor have CIRCUIT, GUARD and
+ * POOL, whose cells are words of shared memory, see NGX_MON_RAW.
  */
 
 #define NGX_MON_GROUPS(G)                                                     \
@@ -32,6 +33,10 @@
     G(ATTEMPT, "upstream,peer,status")                                        \
     G(UPSTREAM, "upstream,peer")                                              \
     G(PEER, "upstream,peer")                                                  \
+    G(BREAKER, "upstream")                                                    \
+    G(BREAKER_STATE, "upstream")                                              \
+    G(RETRY, "upstream")                                                      \
+    G(PANIC, "upstream")                                                      \
     G(CACHE, "zone")                                                          \
     G(CACHE_SIZE, "zone")                                                     \
     G(ZONE, "zone")                                                           \
@@ -48,7 +53,21 @@
     G(OVERFLOW, "family")                                                     \
     G(MODULE, "")                                                             \
     G(LABEL, "label")                                                         \
-    G(VALUE, "label,value")
+    G(VALUE, "label,value")                                                   \
+    G(CIRCUIT, "name")                                                        \
+    G(GUARD, "upstream,peer")                                                 \
+    G(POOL, "upstream")
+
+
+/*
+ * W(id, words): the state of a breaker, of a peer and of an upstream's peers,
+ * shared by all workers and generations of workers.
+ */
+
+#define NGX_MON_RAW(W)                                                        \
+    W(CIRCUIT, 104)                                                           \
+    W(GUARD, 48)                                                              \
+    W(POOL, 16)
 
 
 /*
@@ -114,7 +133,13 @@
       "Attempts that used a cached keepalive connection.")                    \
     R(FAILURES, "nginx_upstream_failures_total",                              \
       COUNTER, SUM, NONE, failure, ALL,                                       \
-      "Attempts that failed, by reason.")
+      "Attempts that failed, by reason.")                                     \
+    R(EJECTIONS, "nginx_upstream_ejections_total",                            \
+      COUNTER, SUM, NONE, one, ALL,                                           \
+      "Times the peer was ejected by mon_outlier.")                           \
+    R(CHECKS, "nginx_upstream_checks_total",                                  \
+      COUNTER, SUM, NONE, check, ALL,                                         \
+      "Active checks of the peer, by result.")
 
 #define NGX_MON_PEER_ROWS(R)                                                  \
     R(PEER_STATE, "nginx_upstream_peer_state",                                \
@@ -123,6 +148,29 @@
     R(PEER_WEIGHT, "nginx_upstream_peer_weight",                              \
       GAUGE, SUM, NONE, one, ALL,                                             \
       "The configured weight of the peer.")
+
+#define NGX_MON_BREAKER_ROWS(R)                                               \
+    R(TRANSITIONS, "nginx_upstream_breaker_transitions_total",                \
+      COUNTER, SUM, NONE, to, ALL,                                            \
+      "Transitions of the circuit breaker, by the state it came to.")         \
+    R(REJECTED, "nginx_upstream_breaker_rejected_total",                      \
+      COUNTER, SUM, NONE, one, ALL,                                           \
+      "Requests refused because the circuit was open.")
+
+#define NGX_MON_BREAKER_STATE_ROWS(R)                                         \
+    R(CIRCUIT_STATE, "nginx_upstream_breaker_state",                          \
+      GAUGE, SUM, NONE, circuit, ALL,                                         \
+      "1 for the state the circuit breaker is in, 0 for the others.")
+
+#define NGX_MON_RETRY_ROWS(R)                                                 \
+    R(RETRIES, "nginx_upstream_retries_total",                                \
+      COUNTER, SUM, NONE, retry, ALL,                                         \
+      "Retries of requests to the upstream, by outcome.")
+
+#define NGX_MON_PANIC_ROWS(R)                                                 \
+    R(PANIC, "nginx_upstream_panic",                                          \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "1 while ejected peers are used because no other is left.")
 
 #define NGX_MON_CACHE_ROWS(R)                                                 \
     R(CACHE_RESPONSES, "nginx_cache_responses_total",                         \
@@ -316,6 +364,12 @@
 
 #define NGX_MON_VALUE_ROWS(R)
 
+#define NGX_MON_CIRCUIT_ROWS(R)
+
+#define NGX_MON_GUARD_ROWS(R)
+
+#define NGX_MON_POOL_ROWS(R)
+
 #define NGX_MON_NGINX_HISTS(H)                                                \
     H(SCRAPE, "nginx_mon_scrape_duration_seconds", ALL,                       \
       "Time to produce and send the metrics.")
@@ -323,6 +377,10 @@
 #define NGX_MON_REQUEST_HISTS(H)
 #define NGX_MON_ATTEMPT_HISTS(H)
 #define NGX_MON_PEER_HISTS(H)
+#define NGX_MON_BREAKER_HISTS(H)
+#define NGX_MON_BREAKER_STATE_HISTS(H)
+#define NGX_MON_RETRY_HISTS(H)
+#define NGX_MON_PANIC_HISTS(H)
 #define NGX_MON_CACHE_HISTS(H)
 #define NGX_MON_CACHE_SIZE_HISTS(H)
 #define NGX_MON_ZONE_HISTS(H)
@@ -338,6 +396,9 @@
 #define NGX_MON_MODULE_HISTS(H)
 #define NGX_MON_LABEL_HISTS(H)
 #define NGX_MON_VALUE_HISTS(H)
+#define NGX_MON_CIRCUIT_HISTS(H)
+#define NGX_MON_GUARD_HISTS(H)
+#define NGX_MON_POOL_HISTS(H)
 
 
 /* vectors: V(id, number of cells, skip zero, label, second label) */
@@ -347,7 +408,11 @@
     V(cache, 8, 1, "status", "")                                              \
     V(limit, 8, 1, "limiter", "outcome")                                      \
     V(failure, 10, 1, "reason", "")                                           \
+    V(check, 2, 1, "result", "")                                              \
     V(state, 5, 0, "state", "")                                               \
+    V(to, 3, 0, "to", "")                                                     \
+    V(circuit, 3, 0, "state", "")                                             \
+    V(retry, 5, 0, "outcome", "")                                             \
     V(protocol, 5, 0, "protocol", "")                                         \
     V(bytes, 2, 0, "state", "")                                               \
     V(set, 1, 1, "", "")
@@ -406,6 +471,28 @@
     E(STATE_UNHEALTHY, "unhealthy", "")                                       \
     E(STATE_DRAINING, "draining", "")
 
+#define NGX_MON_CHECK_VALUES(E)                                               \
+    E(CHECK_PASS, "pass", "")                                                 \
+    E(CHECK_FAIL, "fail", "")
+
+#define NGX_MON_TO_VALUES(E)                                                  \
+    E(TO_CLOSED, "closed", "")                                                \
+    E(TO_OPEN, "open", "")                                                    \
+    E(TO_HALF_OPEN, "half_open", "")
+
+#define NGX_MON_CIRCUIT_VALUES(E)                                             \
+    E(CIRCUIT_CLOSED, "closed", "")                                           \
+    E(CIRCUIT_OPEN, "open", "")                                               \
+    E(CIRCUIT_HALF_OPEN, "half_open", "")
+
+/* what became of a retry, or why there was none */
+#define NGX_MON_RETRY_VALUES(E)                                               \
+    E(RETRY_SUCCESS, "success", "")                                           \
+    E(RETRY_FAILURE, "failure", "")                                           \
+    E(RETRY_ABORTED, "aborted", "")                                           \
+    E(RETRY_BUDGET, "budget", "")                                             \
+    E(RETRY_ATTEMPTS, "attempts", "")
+
 #define NGX_MON_PROTOCOL_VALUES(E)                                            \
     E(PROTOCOL_09, "0.9", "")                                                 \
     E(PROTOCOL_10, "1.0", "")                                                 \
@@ -445,7 +532,11 @@ enum { NGX_MON_ERROR_VALUES(NGX_MON_E) NGX_MON_ERROR_N };
 enum { NGX_MON_CACHE_VALUES(NGX_MON_E) NGX_MON_CACHE_N };
 enum { NGX_MON_LIMIT_VALUES(NGX_MON_E) NGX_MON_LIMIT_N };
 enum { NGX_MON_FAILURE_VALUES(NGX_MON_E) NGX_MON_FAILURE_N };
+enum { NGX_MON_CHECK_VALUES(NGX_MON_E) NGX_MON_CHECK_N };
 enum { NGX_MON_STATE_VALUES(NGX_MON_E) NGX_MON_STATE_N };
+enum { NGX_MON_TO_VALUES(NGX_MON_E) NGX_MON_TO_N };
+enum { NGX_MON_CIRCUIT_VALUES(NGX_MON_E) NGX_MON_CIRCUIT_N };
+enum { NGX_MON_RETRY_VALUES(NGX_MON_E) NGX_MON_RETRY_N };
 enum { NGX_MON_PROTOCOL_VALUES(NGX_MON_E) NGX_MON_PROTOCOL_N };
 enum { NGX_MON_BYTES_VALUES(NGX_MON_E) NGX_MON_BYTES_N };
 enum { NGX_MON_SET_VALUES(NGX_MON_E) NGX_MON_SET_N };
@@ -467,8 +558,17 @@ NGX_MON_GROUPS(NGX_MON_G)
 #undef NGX_MON_H
 
 
-/* the most cells of a group without histograms of its own */
+/* the most cells of a group that has families */
 #define NGX_MON_CELLS_MAX  40
+
+
+/* NGX_MON_WORDS_id: of a series of a group without families */
+
+enum {
+#define NGX_MON_W(id, words)  NGX_MON_WORDS_##id = (words),
+    NGX_MON_RAW(NGX_MON_W)
+#undef NGX_MON_W
+};
 
 
 #endif /* _NGX_MON_REGISTRY_H_INCLUDED_ */

@@ -8,7 +8,8 @@
 #include <nginx.h>
 
 
-#define NGX_MON_CHECKS_MAX  16
+#define NGX_MON_CHECKS_MAX   16
+#define NGX_MON_REASONS_MAX  4
 
 
 typedef struct {
@@ -30,6 +31,7 @@ static void ngx_mon_check_zone(ngx_mon_check_t *c);
 
 
 static ngx_mon_named_check_t  ngx_mon_checks[NGX_MON_CHECKS_MAX];
+static ngx_mon_reason_pt      ngx_mon_reasons[NGX_MON_REASONS_MAX];
 
 
 void
@@ -77,6 +79,39 @@ ngx_mon_check(ngx_uint_t i, ngx_mon_check_t *c)
     ngx_mon_checks[i].check(c);
 
     return ngx_mon_checks[i].name;
+}
+
+
+void
+ngx_mon_add_reason(ngx_mon_reason_pt reason)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MON_REASONS_MAX; i++) {
+
+        if (ngx_mon_reasons[i] == NULL || ngx_mon_reasons[i] == reason) {
+            ngx_mon_reasons[i] = reason;
+            return;
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_mon_reason(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t  i, reason;
+
+    for (i = 0; i < NGX_MON_REASONS_MAX && ngx_mon_reasons[i]; i++) {
+
+        reason = ngx_mon_reasons[i](r, status);
+
+        if (reason < NGX_MON_ERROR_N) {
+            return reason;
+        }
+    }
+
+    return NGX_MON_ERROR_N;
 }
 
 

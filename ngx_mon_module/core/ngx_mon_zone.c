@@ -413,6 +413,16 @@ ngx_mon_declared_locked(ngx_mon_main_conf_t *mcf, ngx_mon_declared_t *d)
         }
     }
 
+    /* state that all share must have room whatever is full later */
+
+    if (n && ngx_mon_groups[d->group].raw
+        && ngx_mon_block_make_locked(mcf->zone, mcf->shpool, n,
+                                     NGX_MON_SLOT_SHARED, mcf->layout)
+           == NULL)
+    {
+        return NULL;
+    }
+
     return n;
 }
 

@@ -204,6 +204,8 @@ typedef struct {
     ngx_uint_t               nlabels;
     ngx_uint_t               cells;
     ngx_uint_t               hists;
+    /* words of shared memory instead of families */
+    ngx_uint_t               raw;
     /* a source answers for it */
     ngx_mon_source_pt        source;
 } ngx_mon_group_t;

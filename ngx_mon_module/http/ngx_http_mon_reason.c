@@ -39,7 +39,13 @@ static struct {
 ngx_uint_t
 ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status)
 {
-    ngx_uint_t  i;
+    ngx_uint_t  i, reason;
+
+    reason = ngx_mon_reason(r, status);
+
+    if (reason < NGX_MON_ERROR_N) {
+        return reason;
+    }
 
     if (r->limit_req_status == NGX_HTTP_MON_LIMIT_REQ_REJECTED
         || r->limit_conn_status == NGX_HTTP_MON_LIMIT_CONN_REJECTED)

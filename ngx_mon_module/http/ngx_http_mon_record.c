@@ -447,7 +447,7 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
         ngx_http_mon_limited(r, s);
     }
 
-    if (status >= NGX_HTTP_BAD_REQUEST) {
+    if (status >= NGX_HTTP_BAD_REQUEST || r->connection->error) {
         reason = ngx_http_mon_reason(r, status);
 
         if (reason < NGX_MON_ERROR_N) {
