@@ -4,46 +4,9 @@
  */
 
 
-#include "ngx_http_mon_upstream.h"
+#include "ngx_http_mon_call.h"
 
 
-/*
- * What stands around an upstream's peer.  Attempts of a request follow each
- * other: each begins in get and ends in free.
- */
-
-typedef struct {
-    ngx_http_upstream_t              *upstream;
-    ngx_http_mon_upstream_t          *peers;
-
-    /* of the attempt; NULL between two */
-    ngx_mon_series_t                 *series;
-    uint64_t                          start;
-    int                               rc;
-    unsigned                          status:16;
-    unsigned                          reused:1;
-    unsigned                          header:1;
-    unsigned                          invalid:1;
-
-    /* the originals */
-    ngx_event_get_peer_pt             get;
-    ngx_event_free_peer_pt            free;
-    ngx_event_notify_peer_pt          notify;
-    void                             *data;
-#if (NGX_SSL || NGX_COMPAT)
-    ngx_event_set_peer_session_pt     set_session;
-    ngx_event_save_peer_session_pt    save_session;
-#endif
-    ngx_output_chain_filter_pt        output_filter;
-    void                             *filter_ctx;
-    ngx_int_t                       (*process_header)(ngx_http_request_t *r);
-    void                            (*finalize_request)(ngx_http_request_t *r,
-                                          ngx_int_t rc);
-} ngx_http_mon_attempt_t;
-
-
-static ngx_http_mon_hook_t *ngx_http_mon_attempt_hook(ngx_http_request_t *r,
-    ngx_http_upstream_srv_conf_t *us);
 static void ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u,
     ngx_http_mon_attempt_t *a);
 static ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc,
@@ -60,15 +23,12 @@ static void ngx_http_mon_attempt_save_session(ngx_peer_connection_t *pc,
 #endif
 static void ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
     ngx_peer_connection_t *pc, ngx_uint_t reused);
-static void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
 static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
 static ngx_int_t ngx_http_mon_attempt_header(ngx_http_request_t *r);
 static ngx_mon_inline void ngx_http_mon_attempt_answered(
     ngx_http_mon_attempt_t *a, uint64_t us);
 static void ngx_http_mon_attempt_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
-static void ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a,
-    ngx_peer_connection_t *pc, ngx_uint_t state);
 static ngx_int_t ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
     ngx_peer_connection_t *pc, ngx_uint_t state);
 static ngx_int_t ngx_http_mon_attempt_broken(ngx_http_mon_attempt_t *a,
@@ -80,12 +40,15 @@ ngx_int_t
 ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
 {
-    ngx_int_t                rc;
-    ngx_http_upstream_t     *u;
-    ngx_http_mon_hook_t     *hook;
-    ngx_http_mon_attempt_t  *a;
+    ngx_int_t                           rc;
+    ngx_http_upstream_t                *u;
+    ngx_http_mon_hook_t                *hook;
+    ngx_http_mon_attempt_t             *a;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
 
-    hook = ngx_http_mon_attempt_hook(r, us);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
+
+    hook = ngx_http_mon_hook_find(mcf, us);
 
     if (hook == NULL) {
         return NGX_ERROR;
@@ -97,7 +60,8 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
         return rc;
     }
 
-    a = ngx_palloc(r->pool, sizeof(ngx_http_mon_attempt_t));
+    a = ngx_palloc(r->pool, hook->guarded ? sizeof(ngx_http_mon_call_t)
+                                          : sizeof(ngx_http_mon_attempt_t));
     if (a == NULL) {
         return NGX_ERROR;
     }
@@ -105,36 +69,18 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
     u = r->upstream;
 
     a->upstream = u;
-    a->peers = hook->upstream;
+    a->hook = hook;
     a->series = NULL;
+    a->guarded = 0;
 
     ngx_http_mon_attempt_wrap(u, a);
 
-    return NGX_OK;
-}
-
-
-static ngx_http_mon_hook_t *
-ngx_http_mon_attempt_hook(ngx_http_request_t *r,
-    ngx_http_upstream_srv_conf_t *us)
-{
-    ngx_uint_t                          i;
-    ngx_http_mon_upstream_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
-
-    i = ngx_http_mon_hook_key(us) & mcf->mask;
-
-    while (mcf->hooks[i].uscf != us) {
-
-        if (mcf->hooks[i].uscf == NULL) {
-            return NULL;
-        }
-
-        i = (i + 1) & mcf->mask;
+    if (hook->guarded) {
+        a->guarded = 1;
+        return ngx_http_mon_call_begin((ngx_http_mon_call_t *) a, r);
     }
 
-    return &mcf->hooks[i];
+    return NGX_OK;
 }
 
 
@@ -181,7 +127,8 @@ ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
 
     ngx_int_t  rc;
 
-    rc = a->get(pc, a->data);
+    rc = a->guarded ? ngx_http_mon_call_get((ngx_http_mon_call_t *) a, pc)
+                    : a->get(pc, a->data);
 
     a->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
 
@@ -201,8 +148,13 @@ ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
 {
     ngx_http_mon_attempt_t  *a = data;
 
+    if (a->guarded) {
+        ngx_http_mon_call_free((ngx_http_mon_call_t *) a, pc, state);
+        return;
+    }
+
     if (a->series) {
-        ngx_http_mon_attempt_end(a, pc, state);
+        (void) ngx_http_mon_attempt_end(a, pc, state);
     }
 
     a->free(pc, a->data, state);
@@ -250,7 +202,7 @@ ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
 
     u = a->upstream;
 
-    s = ngx_http_mon_peer_series(a->peers, pc->name);
+    s = ngx_http_mon_peer_series(a->hook->upstream, pc->name);
 
     s->refs++;
     ngx_mon_add(s, NGX_MON_PEER_IN_FLIGHT, 1);
@@ -277,7 +229,7 @@ ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
 
 /* reinit_request of some protocols sets process_header anew */
 
-static void
+void
 ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a)
 {
     ngx_http_upstream_t  *u;
@@ -334,6 +286,7 @@ ngx_http_mon_attempt_output(void *data, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_mon_attempt_header(ngx_http_request_t *r)
 {
+    uint64_t                 now;
     ngx_int_t                rc;
     ngx_http_upstream_t     *u;
     ngx_http_mon_attempt_t  *a;
@@ -353,7 +306,14 @@ ngx_http_mon_attempt_header(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        ngx_http_mon_attempt_answered(a, ngx_mon_now() - a->start);
+        now = ngx_mon_now();
+
+        ngx_http_mon_attempt_answered(a, now - a->start);
+
+        if (a->guarded) {
+            ngx_http_mon_call_header((ngx_http_mon_call_t *) a, now);
+        }
+
         return rc;
     }
 
@@ -452,13 +412,18 @@ ngx_http_mon_attempt_finalize(ngx_http_request_t *r, ngx_int_t rc)
     u = r->upstream;
     a = u->peer.data;
 
+    if (a->guarded) {
+        ngx_http_mon_call_finish((ngx_http_mon_call_t *) a, r, rc);
+        return;
+    }
+
     a->rc = rc;
 
     a->finalize_request(r, rc);
 }
 
 
-static void
+ngx_int_t
 ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_uint_t state)
 {
@@ -502,6 +467,8 @@ ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
 
     s->refs--;
     a->series = NULL;
+
+    return failure;
 }
 
 
@@ -517,7 +484,11 @@ ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
     if (!a->header) {
 
         if (!(state & NGX_PEER_FAILED)) {
-            return NGX_DECLINED;
+
+            /* ended from outside: by the client, or by a deadline */
+
+            return ngx_http_mon_attempt_timedout(pc) ? NGX_MON_FAILURE_TIMEOUT
+                                                     : NGX_DECLINED;
         }
 
         if (a->invalid) {

@@ -29,6 +29,13 @@
 
 typedef struct ngx_http_mon_upstream_s  ngx_http_mon_upstream_t;
 
+/* what protects an upstream, see ngx_http_mon_call.h */
+typedef struct ngx_http_mon_call_s      ngx_http_mon_call_t;
+typedef struct ngx_http_mon_breaker_s   ngx_http_mon_breaker_t;
+typedef struct ngx_http_mon_gate_s      ngx_http_mon_gate_t;
+typedef struct ngx_http_mon_retry_s     ngx_http_mon_retry_t;
+typedef struct ngx_http_mon_retrial_s   ngx_http_mon_retrial_t;
+
 
 /*
  * A peer: made by configuration, or found in the balancer's list where names
@@ -77,7 +84,51 @@ typedef struct {
 
     /* uscf->peer.data is the list of a stock balancer */
     ngx_uint_t                       stock;
+
+    /* protected, here or in some location; NULL: not by this */
+    ngx_uint_t                       guarded;
+    ngx_http_mon_breaker_t          *breaker;
+    ngx_http_mon_gate_t             *gate;
+    ngx_http_mon_retry_t            *retry;
 } ngx_http_mon_hook_t;
+
+
+/*
+ * What stands around an upstream's peer.  Attempts of a request follow each
+ * other: each begins in get and ends in free.
+ */
+
+typedef struct {
+    ngx_http_upstream_t              *upstream;
+    ngx_http_mon_hook_t              *hook;
+
+    /* of the attempt; NULL between two */
+    ngx_mon_series_t                 *series;
+    uint64_t                          start;
+    int                               rc;
+    unsigned                          status:16;
+    unsigned                          reused:1;
+    unsigned                          header:1;
+    unsigned                          invalid:1;
+
+    /* it is the first member of a ngx_http_mon_call_t */
+    unsigned                          guarded:1;
+
+    /* the originals */
+    ngx_event_get_peer_pt             get;
+    ngx_event_free_peer_pt            free;
+    ngx_event_notify_peer_pt          notify;
+    void                             *data;
+#if (NGX_SSL || NGX_COMPAT)
+    ngx_event_set_peer_session_pt     set_session;
+    ngx_event_save_peer_session_pt    save_session;
+#endif
+    ngx_output_chain_filter_pt        output_filter;
+    void                             *filter_ctx;
+    ngx_int_t                       (*process_header)(ngx_http_request_t *r);
+    void                            (*finalize_request)(ngx_http_request_t *r,
+                                          ngx_int_t rc);
+} ngx_http_mon_attempt_t;
 
 
 typedef struct {
@@ -106,6 +157,16 @@ extern ngx_module_t  ngx_http_mon_upstream_module;
 
 /* A spread of the address of an upstream, for mcf->hooks. */
 #define ngx_http_mon_hook_key(uscf)  ((uintptr_t) (uscf) / 64)
+
+
+/* ngx_http_mon_upstream_module.c */
+
+/*
+ * The hook of an upstream, or NULL; from the postconfiguration of modules
+ * behind this one on.
+ */
+ngx_http_mon_hook_t *ngx_http_mon_hook_find(
+    ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_upstream_srv_conf_t *us);
 
 
 /* ngx_http_mon_peer.c */
@@ -141,6 +202,13 @@ void ngx_http_mon_peer_check(ngx_mon_check_t *c);
 /* The hook's peer.init: the original one, then ours around it. */
 ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+
+/* Follows the request through what its protocol may have set anew. */
+void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
+
+/* Records the end of an attempt; NGX_MON_FAILURE_*, or NGX_DECLINED. */
+ngx_int_t ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
 
 /* Counts a response of the status at the peer of the series. */
 void ngx_http_mon_attempt_response(ngx_mon_series_t *s, ngx_uint_t status);

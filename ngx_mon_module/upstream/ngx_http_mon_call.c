@@ -1,0 +1,188 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon_call.h"
+
+
+ngx_int_t
+ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
+{
+    ngx_http_mon_hook_t  *hook;
+
+    hook = call->attempt.hook;
+
+    ngx_memzero((u_char *) call + sizeof(ngx_http_mon_attempt_t),
+                sizeof(ngx_http_mon_call_t) - sizeof(ngx_http_mon_attempt_t));
+
+    call->request = r;
+    call->start = ngx_mon_now();
+    call->verdict = NGX_HTTP_MON_ON_ERROR;
+
+    ngx_http_mon_attempt_watch(&call->attempt);
+
+    switch (ngx_http_mon_breaker_enter(call)) {
+
+    case NGX_OK:
+        call->entered = 1;
+        break;
+
+    case NGX_BUSY:
+        call->refused = 1;
+        return NGX_OK;
+
+    default: /* NGX_DONE */
+        return NGX_ERROR;
+    }
+
+    if (hook->gate) {
+        ngx_http_mon_gate_init(call);
+    }
+
+    if (ngx_http_mon_retry_init(call) != NGX_OK) {
+        ngx_http_mon_call_leave(call);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mon_call_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    ngx_int_t                rc;
+    ngx_http_mon_attempt_t  *a;
+
+    a = &call->attempt;
+
+    if (call->refused) {
+
+        /* nginx looks for a stale answer and logs nothing */
+
+        pc->name = &a->hook->uscf->host;
+        pc->tries = 0;
+
+        return NGX_DECLINED;
+    }
+
+    if (call->retrial) {
+        rc = ngx_http_mon_retry_get(call, pc);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return a->hook->gate ? ngx_http_mon_gate_get(call, pc)
+                         : a->get(pc, a->data);
+}
+
+
+void
+ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
+    ngx_uint_t state)
+{
+    ngx_int_t                failure;
+    ngx_http_mon_attempt_t  *a;
+
+    a = &call->attempt;
+
+    if (call->retrial && ngx_http_mon_retry_waits(call)) {
+
+        ngx_http_mon_retry_free(call, pc);
+
+        if (call->finishing) {
+            ngx_http_mon_call_leave(call);
+        }
+
+        return;
+    }
+
+    if (a->series) {
+        failure = ngx_http_mon_attempt_end(a, pc, state);
+
+        call->verdict = ngx_http_mon_verdict(a->header ? a->status : 0,
+                                             failure);
+    }
+
+    a->free(pc, a->data, state);
+
+    if (a->hook->gate) {
+        ngx_http_mon_gate_end(call);
+    }
+
+    if (call->finishing || a->upstream->peer.data != a) {
+        ngx_http_mon_call_leave(call);
+        return;
+    }
+
+    ngx_http_mon_retry_end(call, pc, state);
+
+    if (pc->tries && ngx_http_mon_breaker_again(call) != NGX_OK) {
+        pc->tries = 0;
+    }
+}
+
+
+void
+ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
+{
+    call->header = now;
+
+    if (call->retrial) {
+        ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
+    }
+}
+
+
+void
+ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
+    ngx_int_t rc)
+{
+    ngx_http_upstream_t     *u;
+    ngx_http_mon_attempt_t  *a;
+
+    a = &call->attempt;
+    u = a->upstream;
+
+    a->rc = rc;
+    call->finishing = 1;
+
+    if (u->peer.sockaddr == NULL) {
+
+        /* no free will come: the last attempt is over, or there was none */
+
+        if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || rc == NGX_DONE) {
+            call->verdict = NGX_HTTP_MON_NO_VERDICT;
+        }
+
+        ngx_http_mon_call_leave(call);
+    }
+
+    a->finalize_request(r, rc);
+}
+
+
+void
+ngx_http_mon_call_leave(ngx_http_mon_call_t *call)
+{
+    uint64_t  end;
+
+    if (call->left) {
+        return;
+    }
+
+    call->left = 1;
+
+    if (call->entered) {
+        end = call->header ? call->header : ngx_mon_now();
+        ngx_http_mon_breaker_leave(call, end - call->start);
+    }
+
+    if (call->retrial) {
+        ngx_http_mon_retry_leave(call);
+    }
+}

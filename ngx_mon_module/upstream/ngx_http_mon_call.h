@@ -1,0 +1,202 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+/*
+ * A call is one pass of a request through a hooked upstream, from peer.init
+ * to finalize_request, with an attempt at a peer or several.  What protects
+ * upstreams takes part in the calls of upstreams that are guarded: each
+ * capability is asked at the places below, in this order.
+ *
+ *     peer.init          breaker_enter, gate_init, retry_init
+ *     get                retry_get, gate_get around the balancer's
+ *     response header    retry_header
+ *     free               gate_end after the balancer's, then retry_end
+ *     the call's end     breaker_leave, retry_leave
+ */
+
+
+#ifndef _NGX_HTTP_MON_CALL_H_INCLUDED_
+#define _NGX_HTTP_MON_CALL_H_INCLUDED_
+
+
+#include "ngx_http_mon_upstream.h"
+
+
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
+/*
+ * A verdict on an attempt or a call: 0 for a good answer, or what on= calls
+ * the failure.
+ */
+
+#define NGX_HTTP_MON_ON_ERROR           0x0001
+#define NGX_HTTP_MON_ON_TIMEOUT         0x0002
+#define NGX_HTTP_MON_ON_INVALID_HEADER  0x0004
+#define NGX_HTTP_MON_ON_500             0x0008
+#define NGX_HTTP_MON_ON_502             0x0010
+#define NGX_HTTP_MON_ON_503             0x0020
+#define NGX_HTTP_MON_ON_504             0x0040
+#define NGX_HTTP_MON_ON_429             0x0080
+#define NGX_HTTP_MON_ON_403             0x0100
+#define NGX_HTTP_MON_ON_404             0x0200
+
+/* neither good nor bad: the client left first; no bit of on= */
+#define NGX_HTTP_MON_NO_VERDICT         0x8000
+
+/* on= by default */
+#define NGX_HTTP_MON_ON_DEFAULT                                               \
+    (NGX_HTTP_MON_ON_ERROR|NGX_HTTP_MON_ON_TIMEOUT                            \
+     |NGX_HTTP_MON_ON_INVALID_HEADER|NGX_HTTP_MON_ON_502                      \
+     |NGX_HTTP_MON_ON_503|NGX_HTTP_MON_ON_504)
+
+
+/* a circuit that a call was let through, see ngx_http_mon_breaker.h */
+
+typedef struct {
+    ngx_http_mon_breaker_t          *breaker;
+    uint64_t                         admitted;
+    ngx_int_t                        slot;
+} ngx_http_mon_pass_t;
+
+
+struct ngx_http_mon_call_s {
+    ngx_http_mon_attempt_t           attempt;
+
+    ngx_http_request_t              *request;
+
+    /* ngx_mon_now() of the begin, and of the response header, or 0 */
+    uint64_t                         start;
+    uint64_t                         header;
+
+    /* of the last attempt; ON_ERROR before there was one */
+    ngx_uint_t                       verdict;
+
+    unsigned                         entered:1;
+    unsigned                         refused:1;
+    unsigned                         finishing:1;
+    unsigned                         left:1;
+
+    /* the circuits of the upstream and of the location */
+    ngx_http_mon_pass_t              pass[2];
+
+    /* of the attempt: the peer, and whether it is on trial */
+    ngx_http_mon_peer_t             *peer;
+    ngx_uint_t                       trial;
+
+    /* NULL: not retried; see ngx_http_mon_retry.h */
+    ngx_http_mon_retrial_t          *retrial;
+};
+
+
+/* ngx_http_mon_call.c */
+
+/* At peer.init, behind the balancer's: NGX_OK, or NGX_ERROR for it. */
+ngx_int_t ngx_http_mon_call_begin(ngx_http_mon_call_t *call,
+    ngx_http_request_t *r);
+
+/* For the peer's get and free. */
+ngx_int_t ngx_http_mon_call_get(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+void ngx_http_mon_call_free(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
+
+/* The header of the attempt's response was read, at now. */
+void ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now);
+
+/* Around the original finalize_request. */
+void ngx_http_mon_call_finish(ngx_http_mon_call_t *call,
+    ngx_http_request_t *r, ngx_int_t rc);
+
+/*
+ * The call's end, said once: what still holds a permit gives it back.  To be
+ * called where no finalize_request will come.
+ */
+void ngx_http_mon_call_leave(ngx_http_mon_call_t *call);
+
+
+/* ngx_http_mon_verdict.c */
+
+/*
+ * Parses the value of on=, a list of names parted by commas, into *on.
+ * Returns NGX_OK, or NGX_ERROR after a message that names the word.
+ */
+ngx_int_t ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_uint_t *on);
+
+/*
+ * The verdict on an attempt with this status, 0 for none, and this failure,
+ * NGX_MON_FAILURE_* or NGX_DECLINED.
+ */
+ngx_uint_t ngx_http_mon_verdict(ngx_uint_t status, ngx_int_t failure);
+
+
+/* ngx_http_mon_breaker.c */
+
+/*
+ * Asks the circuits of the upstream and of the location.  Returns NGX_OK, and
+ * breaker_leave will be called; NGX_BUSY: refused, nothing is held, and an
+ * expired answer of the cache may be served; NGX_DONE: refused, and the
+ * request was finalized, peer.init must return NGX_ERROR.
+ */
+ngx_int_t ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call);
+
+/*
+ * An attempt failed, and another one is to follow.  Returns NGX_OK, or
+ * NGX_DECLINED where the circuit is on trial and has no attempt to spare.
+ */
+ngx_int_t ngx_http_mon_breaker_again(ngx_http_mon_call_t *call);
+
+/* The call came to its verdict, us microseconds after its begin. */
+void ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us);
+
+
+/* ngx_http_mon_gate.c */
+
+/* Brings the balancer's list up to date; may lower pc->tries. */
+void ngx_http_mon_gate_init(ngx_http_mon_call_t *call);
+
+/* The balancer's get, with the peers that are let through; its result. */
+ngx_int_t ngx_http_mon_gate_get(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* The attempt at call->peer came to call->verdict. */
+void ngx_http_mon_gate_end(ngx_http_mon_call_t *call);
+
+
+/* ngx_http_mon_retry.c */
+
+/* NGX_OK, or NGX_ERROR without memory. */
+ngx_int_t ngx_http_mon_retry_init(ngx_http_mon_call_t *call);
+
+/* NGX_OK to ask the balancer, or what get is to return: NGX_AGAIN waits. */
+ngx_int_t ngx_http_mon_retry_get(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* The wait ended, or the request did while it waited. */
+void ngx_http_mon_retry_free(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* Whether the call waits, so that what is freed is no attempt. */
+ngx_uint_t ngx_http_mon_retry_waits(ngx_http_mon_call_t *call);
+
+/* Before nginx tests the status for proxy_next_upstream. */
+void ngx_http_mon_retry_header(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* After an attempt failed that is not known to be the last. */
+void ngx_http_mon_retry_end(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
+
+/* The call ended. */
+void ngx_http_mon_retry_leave(ngx_http_mon_call_t *call);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _NGX_HTTP_MON_CALL_H_INCLUDED_ */

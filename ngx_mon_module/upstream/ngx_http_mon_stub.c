@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+/* capabilities on their way: each one deletes its lines as it comes */
+
+
+#include "ngx_http_mon_call.h"
+
+
+ngx_int_t
+ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
+{
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mon_breaker_again(ngx_http_mon_call_t *call)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us)
+{
+}
+
+
+void
+ngx_http_mon_gate_init(ngx_http_mon_call_t *call)
+{
+}
+
+
+ngx_int_t
+ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    return call->attempt.get(pc, call->attempt.data);
+}
+
+
+void
+ngx_http_mon_gate_end(ngx_http_mon_call_t *call)
+{
+}
+
+
+ngx_int_t
+ngx_http_mon_retry_init(ngx_http_mon_call_t *call)
+{
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mon_retry_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_mon_retry_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+}
+
+
+ngx_uint_t
+ngx_http_mon_retry_waits(ngx_http_mon_call_t *call)
+{
+    return 0;
+}
+
+
+void
+ngx_http_mon_retry_header(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+}
+
+
+void
+ngx_http_mon_retry_end(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
+    ngx_uint_t state)
+{
+}
+
+
+void
+ngx_http_mon_retry_leave(ngx_http_mon_call_t *call)
+{
+}
