@@ -145,7 +145,7 @@ ngx_mon_set(ngx_mon_series_t *s, ngx_uint_t cell, int64_t n)
 
 
 /* The same for a histogram at h: us microseconds. */
-static ngx_inline void
+static ngx_mon_inline void
 ngx_mon_hist_add(uint64_t *h, uint64_t us, ngx_uint_t shared)
 {
     ngx_uint_t  i, k;
@@ -160,7 +160,7 @@ ngx_mon_hist_add(uint64_t *h, uint64_t us, ngx_uint_t shared)
 
 
 /* Records us microseconds in a histogram, NGX_MON_H_id, of the series. */
-static ngx_inline void
+static ngx_mon_inline void
 ngx_mon_observe(ngx_mon_series_t *s, ngx_uint_t hist, uint64_t us)
 {
     ngx_mon_hist_add(s->hists + hist * ngx_mon_hist_stride, us, s->shared);

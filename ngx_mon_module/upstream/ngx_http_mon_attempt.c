@@ -29,6 +29,8 @@ static ngx_mon_inline void ngx_http_mon_attempt_answered(
     ngx_http_mon_attempt_t *a, uint64_t us);
 static void ngx_http_mon_attempt_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
+static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_over(
+    ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc, ngx_uint_t state);
 static ngx_int_t ngx_http_mon_attempt_failure(ngx_http_mon_attempt_t *a,
     ngx_peer_connection_t *pc, ngx_uint_t state);
 static ngx_int_t ngx_http_mon_attempt_broken(ngx_http_mon_attempt_t *a,
@@ -154,7 +156,7 @@ ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
     }
 
     if (a->series) {
-        (void) ngx_http_mon_attempt_end(a, pc, state);
+        (void) ngx_http_mon_attempt_over(a, pc, state);
     }
 
     a->free(pc, a->data, state);
@@ -427,6 +429,14 @@ ngx_int_t
 ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_uint_t state)
 {
+    return ngx_http_mon_attempt_over(a, pc, state);
+}
+
+
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_attempt_over(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
+    ngx_uint_t state)
+{
     uint64_t             *cells;
     ngx_int_t             failure;
     ngx_uint_t            shared;
@@ -451,10 +461,16 @@ ngx_http_mon_attempt_end(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
         ngx_mon_observe(s, NGX_MON_H_RESPONSE, ngx_mon_now() - a->start);
     }
 
-    failure = ngx_http_mon_attempt_failure(a, pc, state);
+    failure = NGX_DECLINED;
 
-    if (failure != NGX_DECLINED) {
-        ngx_mon_cell_add(&cells[NGX_MON_FAILURES + failure], 1, shared);
+    if (ngx_mon_unlikely(state || !a->header || a->rc > NGX_OK
+                         || a->status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
+        failure = ngx_http_mon_attempt_failure(a, pc, state);
+
+        if (failure != NGX_DECLINED) {
+            ngx_mon_cell_add(&cells[NGX_MON_FAILURES + failure], 1, shared);
+        }
     }
 
     ngx_mon_cell_add(&cells[NGX_MON_SENT_BYTES], u->state->bytes_sent,

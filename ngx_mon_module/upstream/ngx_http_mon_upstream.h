@@ -159,14 +159,30 @@ extern ngx_module_t  ngx_http_mon_upstream_module;
 #define ngx_http_mon_hook_key(uscf)  ((uintptr_t) (uscf) / 64)
 
 
-/* ngx_http_mon_upstream_module.c */
-
 /*
- * The hook of an upstream, or NULL; from the postconfiguration of modules
- * behind this one on.
+ * The hook of an upstream, or NULL.  mcf must have hooks: it has them where
+ * mon_zone is configured, from the postconfiguration of modules behind this
+ * one on.
  */
-ngx_http_mon_hook_t *ngx_http_mon_hook_find(
-    ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_upstream_srv_conf_t *us);
+static ngx_inline ngx_http_mon_hook_t *
+ngx_http_mon_hook_find(ngx_http_mon_upstream_main_conf_t *mcf,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_uint_t  i;
+
+    i = ngx_http_mon_hook_key(us) & mcf->mask;
+
+    while (mcf->hooks[i].uscf != us) {
+
+        if (mcf->hooks[i].uscf == NULL) {
+            return NULL;
+        }
+
+        i = (i + 1) & mcf->mask;
+    }
+
+    return &mcf->hooks[i];
+}
 
 
 /* ngx_http_mon_peer.c */

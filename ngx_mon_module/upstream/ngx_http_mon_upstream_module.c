@@ -388,28 +388,3 @@ ngx_http_mon_upstream_declare(ngx_conf_t *cf,
 
     return NGX_OK;
 }
-
-
-ngx_http_mon_hook_t *
-ngx_http_mon_hook_find(ngx_http_mon_upstream_main_conf_t *mcf,
-    ngx_http_upstream_srv_conf_t *us)
-{
-    ngx_uint_t  i;
-
-    if (mcf->hooks == NULL) {
-        return NULL;
-    }
-
-    i = ngx_http_mon_hook_key(us) & mcf->mask;
-
-    while (mcf->hooks[i].uscf != us) {
-
-        if (mcf->hooks[i].uscf == NULL) {
-            return NULL;
-        }
-
-        i = (i + 1) & mcf->mask;
-    }
-
-    return &mcf->hooks[i];
-}
