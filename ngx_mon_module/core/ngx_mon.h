@@ -292,6 +292,12 @@ ngx_mon_series_t *ngx_mon_other(ngx_uint_t group);
 /* Counts an observation of the group that a limit sent to "other". */
 void ngx_mon_overflow(ngx_uint_t group);
 
+/*
+ * The sum of a cell over the slots of workers that live: what a gauge is all
+ * over nginx.  It takes no lock, and what a dead worker left does not count.
+ */
+int64_t ngx_mon_live(ngx_mon_series_t *s, ngx_uint_t cell);
+
 /* The series of the NGINX group, this worker's. */
 #define ngx_mon_nginx()  (ngx_mon_nginx_series)
 extern ngx_mon_hot ngx_mon_series_t  *ngx_mon_nginx_series;

@@ -163,6 +163,13 @@
       "1 for the state the circuit breaker is in, 0 for the others.")
 
 #define NGX_MON_RETRY_ROWS(R)                                                 \
+    R(CALLS, "nginx_upstream_calls_in_flight",                                \
+      GAUGE, LIVE, NONE, one, ALL,                                            \
+      "Requests at the upstream, between two attempts too; mon_retry's "      \
+      "budget is a share of them.")                                           \
+    R(RETRYING, "nginx_upstream_retries_in_flight",                           \
+      GAUGE, LIVE, NONE, one, ALL,                                            \
+      "Requests being retried, the wait before it included.")                 \
     R(RETRIES, "nginx_upstream_retries_total",                                \
       COUNTER, SUM, NONE, retry, ALL,                                         \
       "Retries of requests to the upstream, by outcome.")

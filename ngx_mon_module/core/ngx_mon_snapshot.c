@@ -20,7 +20,7 @@ static ngx_int_t ngx_mon_cursor_element(ngx_mon_cursor_t *c,
 static void ngx_mon_cursor_family(ngx_mon_cursor_t *c);
 static ngx_uint_t ngx_mon_labels(ngx_mon_node_t *n, ngx_mon_label_t *labels,
     ngx_uint_t i);
-static int64_t ngx_mon_sum(ngx_mon_node_t *n, const ngx_mon_metric_t *m,
+static int64_t ngx_mon_sum(ngx_mon_node_t *n, ngx_uint_t merge,
     ngx_uint_t cell);
 static void ngx_mon_sum_hist(ngx_mon_node_t *n, const ngx_mon_metric_t *m,
     ngx_mon_hist_t *h);
@@ -187,7 +187,7 @@ ngx_mon_cursor_cells(ngx_mon_cursor_t *c, ngx_mon_sample_t *s)
         goto next;
     }
 
-    s->value = ngx_mon_sum(n, m, m->cell + c->elt);
+    s->value = ngx_mon_sum(n, m->merge, m->cell + c->elt);
     rc = ngx_mon_cursor_element(c, s);
 
 next:
@@ -318,7 +318,7 @@ ngx_mon_labels(ngx_mon_node_t *n, ngx_mon_label_t *labels, ngx_uint_t i)
 
 
 static int64_t
-ngx_mon_sum(ngx_mon_node_t *n, const ngx_mon_metric_t *m, ngx_uint_t cell)
+ngx_mon_sum(ngx_mon_node_t *n, ngx_uint_t merge, ngx_uint_t cell)
 {
     int64_t           sum;
     ngx_mon_block_t  *b;
@@ -329,7 +329,7 @@ ngx_mon_sum(ngx_mon_node_t *n, const ngx_mon_metric_t *m, ngx_uint_t cell)
 
     for ( /* void */ ; b; b = b->next) {
 
-        if (m->merge == NGX_MON_LIVE
+        if (merge == NGX_MON_LIVE
             && !ngx_mon_slot_alive(ngx_mon_zone, b->slot))
         {
             continue;
@@ -339,6 +339,13 @@ ngx_mon_sum(ngx_mon_node_t *n, const ngx_mon_metric_t *m, ngx_uint_t cell)
     }
 
     return sum;
+}
+
+
+int64_t
+ngx_mon_live(ngx_mon_series_t *s, ngx_uint_t cell)
+{
+    return ngx_mon_sum(s->node, NGX_MON_LIVE, cell);
 }
 
 

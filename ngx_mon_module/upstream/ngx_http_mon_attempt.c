@@ -7,8 +7,6 @@
 #include "ngx_http_mon_call.h"
 
 
-static void ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u,
-    ngx_http_mon_attempt_t *a);
 static ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
@@ -75,7 +73,10 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
     a->series = NULL;
     a->guarded = 0;
 
-    ngx_http_mon_attempt_wrap(u, a);
+    a->output_filter = u->output.output_filter;
+    a->filter_ctx = u->output.filter_ctx;
+
+    ngx_http_mon_attempt_wrap(a);
 
     if (hook->guarded) {
         a->guarded = 1;
@@ -86,9 +87,13 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u, ngx_http_mon_attempt_t *a)
+void
+ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a)
 {
+    ngx_http_upstream_t  *u;
+
+    u = a->upstream;
+
     a->data = u->peer.data;
     a->get = u->peer.get;
     a->free = u->peer.free;
@@ -116,9 +121,6 @@ ngx_http_mon_attempt_wrap(ngx_http_upstream_t *u, ngx_http_mon_attempt_t *a)
     }
 
 #endif
-
-    a->output_filter = u->output.output_filter;
-    a->filter_ctx = u->output.filter_ctx;
 }
 
 

@@ -7,6 +7,10 @@
 #include "ngx_http_mon_call.h"
 
 
+static ngx_inline ngx_int_t ngx_http_mon_call_peer(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+
 ngx_int_t
 ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
 {
@@ -76,6 +80,25 @@ ngx_http_mon_call_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         }
     }
 
+    rc = ngx_http_mon_call_peer(call, pc);
+
+    if (rc == NGX_BUSY && call->retrial
+        && ngx_http_mon_retry_busy(call, pc) == NGX_OK)
+    {
+        rc = ngx_http_mon_call_peer(call, pc);
+    }
+
+    return rc;
+}
+
+
+static ngx_inline ngx_int_t
+ngx_http_mon_call_peer(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    ngx_http_mon_attempt_t  *a;
+
+    a = &call->attempt;
+
     return a->hook->gate ? ngx_http_mon_gate_get(call, pc)
                          : a->get(pc, a->data);
 }
@@ -119,10 +142,18 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
         return;
     }
 
-    ngx_http_mon_retry_end(call, pc, state);
+    if (call->retrial) {
+        ngx_http_mon_retry_end(call, pc, state);
+        return;
+    }
 
-    if (pc->tries && ngx_http_mon_breaker_again(call) != NGX_OK) {
+    /* an error at a cached connection adds a try */
+
+    if ((pc->tries || pc->cached)
+        && ngx_http_mon_breaker_again(call) != NGX_OK)
+    {
         pc->tries = 0;
+        pc->cached = 0;
     }
 }
 
@@ -142,6 +173,7 @@ void
 ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
     ngx_int_t rc)
 {
+    ngx_uint_t               waits;
     ngx_http_upstream_t     *u;
     ngx_http_mon_attempt_t  *a;
 
@@ -151,13 +183,17 @@ ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
     a->rc = rc;
     call->finishing = 1;
 
+    waits = call->retrial && ngx_http_mon_retry_waits(call);
+
+    if ((u->peer.sockaddr == NULL || waits)
+        && (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || rc == NGX_DONE))
+    {
+        call->verdict = NGX_HTTP_MON_NO_VERDICT;
+    }
+
     if (u->peer.sockaddr == NULL) {
 
         /* no free will come: the last attempt is over, or there was none */
-
-        if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || rc == NGX_DONE) {
-            call->verdict = NGX_HTTP_MON_NO_VERDICT;
-        }
 
         ngx_http_mon_call_leave(call);
     }
@@ -182,7 +218,7 @@ ngx_http_mon_call_leave(ngx_http_mon_call_t *call)
         ngx_http_mon_breaker_leave(call, end - call->start);
     }
 
-    if (call->retrial) {
+    if (call->counted) {
         ngx_http_mon_retry_leave(call);
     }
 }

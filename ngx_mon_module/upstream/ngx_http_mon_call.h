@@ -90,6 +90,9 @@ struct ngx_http_mon_call_s {
 
     /* NULL: not retried; see ngx_http_mon_retry.h */
     ngx_http_mon_retrial_t          *retrial;
+
+    /* where the call counts as in flight, or NULL */
+    ngx_mon_series_t                *counted;
 };
 
 
@@ -177,6 +180,13 @@ ngx_int_t ngx_http_mon_retry_init(ngx_http_mon_call_t *call);
 ngx_int_t ngx_http_mon_retry_get(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 
+/*
+ * The balancer has no peer for the call.  NGX_OK: it has begun anew, to be
+ * asked once more; NGX_BUSY: that is the answer.
+ */
+ngx_int_t ngx_http_mon_retry_busy(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
 /* The wait ended, or the request did while it waited. */
 void ngx_http_mon_retry_free(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
@@ -188,7 +198,10 @@ ngx_uint_t ngx_http_mon_retry_waits(ngx_http_mon_call_t *call);
 void ngx_http_mon_retry_header(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 
-/* After an attempt failed that is not known to be the last. */
+/*
+ * After an attempt failed that is not known to be the last; asks
+ * breaker_again itself, where another one is wanted.
+ */
 void ngx_http_mon_retry_end(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc, ngx_uint_t state);
 

@@ -219,6 +219,9 @@ void ngx_http_mon_peer_check(ngx_mon_check_t *c);
 ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 
+/* Puts itself in the place of what the balancer has set as the peer. */
+void ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a);
+
 /* Follows the request through what its protocol may have set anew. */
 void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
 

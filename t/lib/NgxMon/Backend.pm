@@ -19,6 +19,8 @@ package NgxMon::Backend;
 #     /reset                  resets the connection
 #     /echo                   the request's body comes back
 #     /ws                     WebSocket: switches, then echoes all bytes
+#     /first/2/...            all that stands behind it holds for the first 2
+#                             requests with that path
 #
 # $backend->mode('/status/500') makes it behave so whatever the path is.
 
@@ -410,6 +412,8 @@ sub _answer {
 		$path = <$fh> // $path;
 	}
 
+	$path = $1 if $path =~ m{^(.*)/first/(\d+)/}s && $c->_past($r, $2);
+
 	my $status = 200;
 	my $headers = "X-Backend: $c->{port}\r\n";
 	my $body = "$r->{method} $r->{uri}\n";
@@ -460,6 +464,15 @@ sub _answer {
 		sleep $pause;
 		$c->_write($_);
 	}
+}
+
+
+# Whether there were more than n requests like this one.
+
+sub _past {
+	my ($c, $r, $n) = @_;
+
+	return $n < grep { $_->{uri} eq $r->{uri} } $c->requests();
 }
 
 
