@@ -245,6 +245,16 @@ typedef void (*ngx_mon_follow_pt)(struct ngx_http_request_s *r,
 extern ngx_mon_hot ngx_mon_follow_pt    ngx_mon_follow;
 
 /*
+ * Tells by what labels a location's configuration is recorded: the array of
+ * the modules' configurations of it.  The strings live as long as the cycle.
+ */
+typedef void (*ngx_mon_place_pt)(void **loc_conf, ngx_str_t *server,
+    ngx_str_t *location);
+
+/* For postconfiguration, where mon_zone stands; else NULL. */
+extern ngx_mon_place_pt    ngx_mon_place;
+
+/*
  * Tells why a request failed that was answered with the status, or whose
  * connection was given up: NGX_MON_ERROR_*, or NGX_MON_ERROR_N where it does
  * not know.

@@ -36,6 +36,7 @@ ngx_mon_hist_map_t           ngx_mon_hist_tables;
 ngx_uint_t                   ngx_mon_hist_stride;
 ngx_uint_t                   ngx_mon_active;
 ngx_mon_follow_pt            ngx_mon_follow;
+ngx_mon_place_pt             ngx_mon_place;
 ngx_mon_main_conf_t         *ngx_mon_conf;
 
 static ngx_mon_tick_pt       ngx_mon_ticks[NGX_MON_TICKS_MAX];

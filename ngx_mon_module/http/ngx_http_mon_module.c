@@ -16,6 +16,8 @@ static void *ngx_http_mon_create_loc_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_location_name(ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_mon_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_http_mon_place(void **loc_conf, ngx_str_t *server,
+    ngx_str_t *location);
 static char *ngx_http_mon_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -122,6 +124,8 @@ ngx_http_mon_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_mon_name_servers(cf, mmcf) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_mon_place = ngx_http_mon_place;
 
     mlcf = mmcf->locations.elts;
 
@@ -301,6 +305,18 @@ ngx_http_mon_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     *mlcf = conf;
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_mon_place(void **loc_conf, ngx_str_t *server, ngx_str_t *location)
+{
+    ngx_http_mon_loc_conf_t  *mlcf;
+
+    mlcf = loc_conf[ngx_http_mon_module.ctx_index];
+
+    *server = mlcf->srv->label;
+    *location = mlcf->name;
 }
 
 

@@ -163,6 +163,10 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
 {
     call->header = now;
 
+    if (call->entered) {
+        ngx_http_mon_breaker_began(call);
+    }
+
     if (call->retrial) {
         ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
     }

@@ -12,7 +12,7 @@
  *
  *     peer.init          breaker_enter, gate_init, retry_init
  *     get                retry_get, gate_get around the balancer's
- *     response header    retry_header
+ *     response header    breaker_began, retry_header
  *     free               gate_end after the balancer's, then retry_end
  *     the call's end     breaker_leave, retry_leave
  */
@@ -153,6 +153,9 @@ ngx_int_t ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call);
  * NGX_DECLINED where the circuit is on trial and has no attempt to spare.
  */
 ngx_int_t ngx_http_mon_breaker_again(ngx_http_mon_call_t *call);
+
+/* The header of an attempt's response was read, see call->header. */
+void ngx_http_mon_breaker_began(ngx_http_mon_call_t *call);
 
 /* The call came to its verdict, us microseconds after its begin. */
 void ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us);

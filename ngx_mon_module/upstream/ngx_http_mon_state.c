@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_mon_upstream.h"
+#include "ngx_http_mon_breaker.h"
 
 
 /*
@@ -23,8 +23,10 @@ typedef struct {
 
 
 static ngx_uint_t ngx_http_mon_state_pending(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mon_state_unresolved(ngx_http_request_t *r);
 static void ngx_http_mon_state_cleanup(void *data);
 static void ngx_http_mon_state_walk(ngx_http_request_t *r);
+static void ngx_http_mon_state_verdict(ngx_http_request_t *r);
 static ngx_mon_series_t *ngx_http_mon_state_series(ngx_http_upstream_t *u,
     ngx_str_t *peer);
 static ngx_uint_t ngx_http_mon_state_admit(ngx_str_t *label);
@@ -43,6 +45,11 @@ ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when)
     ngx_pool_cleanup_t  *cln;
 
     if (!ngx_http_mon_state_pending(r)) {
+
+        if (when != NGX_MON_ANSWERED && ngx_http_mon_state_unresolved(r)) {
+            ngx_http_mon_breaker_followed(r, NGX_HTTP_MON_ON_ERROR, 0);
+        }
+
         return;
     }
 
@@ -102,6 +109,17 @@ ngx_http_mon_state_pending(ngx_http_request_t *r)
 }
 
 
+/* whether it had no attempt because the name could not be resolved */
+
+static ngx_uint_t
+ngx_http_mon_state_unresolved(ngx_http_request_t *r)
+{
+    return r->upstream->resolved && r->upstream->state == NULL
+           && (r->err_status == NGX_HTTP_BAD_GATEWAY
+               || r->headers_out.status == NGX_HTTP_BAD_GATEWAY);
+}
+
+
 static void
 ngx_http_mon_state_walk(ngx_http_request_t *r)
 {
@@ -125,6 +143,43 @@ ngx_http_mon_state_walk(ngx_http_request_t *r)
                 ngx_http_mon_state_series(r->upstream, st[i].peer), &st[i]);
         }
     }
+
+    ngx_http_mon_state_verdict(r);
+}
+
+
+/* of the last attempt, after the time that all took to the header */
+
+static void
+ngx_http_mon_state_verdict(ngx_http_request_t *r)
+{
+    ngx_msec_t                  ms;
+    ngx_uint_t                  n, status;
+    ngx_http_upstream_state_t  *st;
+
+    n = r->upstream_states->nelts;
+    st = r->upstream_states->elts;
+
+    for (ms = 0; n > 1; n--, st++) {
+
+        if (st->peer) {
+            ms += st->response_time;
+        }
+    }
+
+    status = 0;
+
+    if (st->header_time != (ngx_msec_t) -1) {
+        status = st->status;
+        ms += st->header_time;
+
+    } else if (st->response_time != (ngx_msec_t) -1) {
+        ms += st->response_time;
+    }
+
+    ngx_http_mon_breaker_followed(r,
+        ngx_http_mon_verdict(status, ngx_http_mon_state_failure(st)),
+        (uint64_t) ms * 1000);
 }
 
 

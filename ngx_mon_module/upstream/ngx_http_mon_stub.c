@@ -10,26 +10,6 @@
 #include "ngx_http_mon_call.h"
 
 
-ngx_int_t
-ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
-{
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_mon_breaker_again(ngx_http_mon_call_t *call)
-{
-    return NGX_OK;
-}
-
-
-void
-ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us)
-{
-}
-
-
 void
 ngx_http_mon_gate_init(ngx_http_mon_call_t *call)
 {
