@@ -356,6 +356,27 @@ void ngx_mon_cursor_close(ngx_mon_cursor_t *c);
 ngx_int_t ngx_mon_cursor_next(ngx_mon_cursor_t *c, ngx_mon_sample_t *s,
     ngx_uint_t *first);
 
+/*
+ * Looks a series up by its group and labels, below a parent or NULL: what is
+ * found may be read within the handler, and is not kept by that.  NULL: there
+ * is none.
+ */
+ngx_mon_node_t *ngx_mon_find(ngx_uint_t group, ngx_mon_node_t *parent,
+    const ngx_str_t *values, ngx_uint_t nvalues);
+
+/* How many series have this one as their parent. */
+ngx_uint_t ngx_mon_children(ngx_mon_node_t *n);
+
+/*
+ * Merges from all slots, now: all cells of the series' group, in its order,
+ * of which there are at most NGX_MON_CELLS_MAX; or a histogram, NGX_MON_H_id.
+ */
+void ngx_mon_read(ngx_mon_node_t *n, int64_t *cells);
+void ngx_mon_read_hist(ngx_mon_node_t *n, ngx_uint_t hist, ngx_mon_hist_t *h);
+
+/* The row of the family that begins with this cell of the group, or NULL. */
+const ngx_mon_metric_t *ngx_mon_metric(ngx_uint_t group, ngx_uint_t cell);
+
 /* The table of all metrics, *n rows, in the order of a scrape. */
 const ngx_mon_metric_t *ngx_mon_metrics(ngx_uint_t *n);
 

@@ -110,33 +110,62 @@ ngx_mon_key_hash(ngx_uint_t group, ngx_mon_node_t *parent, u_char *key,
 }
 
 
+/* from n on in its bucket, a node that is not dead */
+
+static ngx_mon_node_t *
+ngx_mon_node_match(ngx_mon_node_t *n, ngx_uint_t group, ngx_mon_node_t *parent,
+    uint32_t hash, u_char *key, size_t len)
+{
+    while (n) {
+
+        if (n->hash == hash && n->group == group && n->parent == parent
+            && n->len == len && ngx_memcmp(n->key, key, len) == 0
+            && n->state != NGX_MON_DEAD_NODE)
+        {
+            break;
+        }
+
+        n = __atomic_load_n(&n->chain, __ATOMIC_ACQUIRE);
+    }
+
+    return n;
+}
+
+
+ngx_mon_node_t *
+ngx_mon_node_peek(ngx_mon_zone_t *z, ngx_uint_t group, ngx_mon_node_t *parent,
+    uint32_t hash, u_char *key, size_t len)
+{
+    return ngx_mon_node_match(__atomic_load_n(ngx_mon_bucket(z, hash),
+                                              __ATOMIC_ACQUIRE),
+                              group, parent, hash, key, len);
+}
+
+
 ngx_mon_node_t *
 ngx_mon_node_find(ngx_mon_zone_t *z, ngx_uint_t group, ngx_mon_node_t *parent,
     uint32_t hash, u_char *key, size_t len)
 {
     ngx_mon_node_t  *n;
 
-    n = __atomic_load_n(ngx_mon_bucket(z, hash), __ATOMIC_ACQUIRE);
+    n = ngx_mon_node_peek(z, group, parent, hash, key, len);
 
     while (n) {
 
-        if (n->hash == hash && n->group == group && n->parent == parent
-            && n->len == len && ngx_memcmp(n->key, key, len) == 0)
-        {
-            /* it is wanted again: a reaper that comes later fails */
+        /* it is wanted again: a reaper that comes later fails */
 
-            (void) ngx_atomic_cmp_set(&n->state, NGX_MON_DYING_NODE,
-                                      NGX_MON_LIVE_NODE);
+        (void) ngx_atomic_cmp_set(&n->state, NGX_MON_DYING_NODE,
+                                  NGX_MON_LIVE_NODE);
 
-            if (n->state == NGX_MON_LIVE_NODE) {
-                return n;
-            }
+        if (n->state == NGX_MON_LIVE_NODE) {
+            break;
         }
 
-        n = __atomic_load_n(&n->chain, __ATOMIC_ACQUIRE);
+        n = ngx_mon_node_match(__atomic_load_n(&n->chain, __ATOMIC_ACQUIRE),
+                               group, parent, hash, key, len);
     }
 
-    return NULL;
+    return n;
 }
 
 

@@ -20,10 +20,6 @@ static ngx_int_t ngx_mon_cursor_element(ngx_mon_cursor_t *c,
 static void ngx_mon_cursor_family(ngx_mon_cursor_t *c);
 static ngx_uint_t ngx_mon_labels(ngx_mon_node_t *n, ngx_mon_label_t *labels,
     ngx_uint_t i);
-static int64_t ngx_mon_sum(ngx_mon_node_t *n, ngx_uint_t merge,
-    ngx_uint_t cell);
-static void ngx_mon_sum_hist(ngx_mon_node_t *n, const ngx_mon_metric_t *m,
-    ngx_mon_hist_t *h);
 
 
 static ngx_queue_t  ngx_mon_cursors;
@@ -181,13 +177,13 @@ ngx_mon_cursor_cells(ngx_mon_cursor_t *c, ngx_mon_sample_t *s)
     s->nlabels = ngx_mon_labels(n, s->labels, s->nlabels);
 
     if (m->type == NGX_MON_HISTOGRAM) {
-        ngx_mon_sum_hist(n, m, &s->hist);
+        ngx_mon_read_hist(n, m->cell, &s->hist);
         c->elt = m->vec->n;
         rc = NGX_OK;
         goto next;
     }
 
-    s->value = ngx_mon_sum(n, m->merge, m->cell + c->elt);
+    s->value = ngx_mon_read_cell(n, m->merge, m->cell + c->elt);
     rc = ngx_mon_cursor_element(c, s);
 
 next:
@@ -314,57 +310,4 @@ ngx_mon_labels(ngx_mon_node_t *n, ngx_mon_label_t *labels, ngx_uint_t i)
     }
 
     return i;
-}
-
-
-static int64_t
-ngx_mon_sum(ngx_mon_node_t *n, ngx_uint_t merge, ngx_uint_t cell)
-{
-    int64_t           sum;
-    ngx_mon_block_t  *b;
-
-    sum = 0;
-
-    b = __atomic_load_n(&n->blocks, __ATOMIC_ACQUIRE);
-
-    for ( /* void */ ; b; b = b->next) {
-
-        if (merge == NGX_MON_LIVE
-            && !ngx_mon_slot_alive(ngx_mon_zone, b->slot))
-        {
-            continue;
-        }
-
-        sum += (int64_t) __atomic_load_n(&b->cells[cell], __ATOMIC_RELAXED);
-    }
-
-    return sum;
-}
-
-
-int64_t
-ngx_mon_live(ngx_mon_series_t *s, ngx_uint_t cell)
-{
-    return ngx_mon_sum(s->node, NGX_MON_LIVE, cell);
-}
-
-
-static void
-ngx_mon_sum_hist(ngx_mon_node_t *n, const ngx_mon_metric_t *m,
-    ngx_mon_hist_t *h)
-{
-    ngx_uint_t        cells;
-    ngx_mon_block_t  *b;
-
-    ngx_mon_hist_init(h, ngx_mon_bounds);
-
-    cells = ngx_mon_groups[m->group].cells;
-
-    b = __atomic_load_n(&n->blocks, __ATOMIC_ACQUIRE);
-
-    for ( /* void */ ; b; b = b->next) {
-        ngx_mon_hist_merge(h, b->cells + cells
-                              + m->cell * ngx_mon_hist_cells(b->bounds->n),
-                           b->bounds);
-    }
 }

@@ -287,6 +287,10 @@ uint32_t ngx_mon_key_hash(ngx_uint_t group, ngx_mon_node_t *parent,
 ngx_mon_node_t *ngx_mon_node_find(ngx_mon_zone_t *z, ngx_uint_t group,
     ngx_mon_node_t *parent, uint32_t hash, u_char *key, size_t len);
 
+/* The same, but one that is about to go is not kept. */
+ngx_mon_node_t *ngx_mon_node_peek(ngx_mon_zone_t *z, ngx_uint_t group,
+    ngx_mon_node_t *parent, uint32_t hash, u_char *key, size_t len);
+
 /*
  * Finds or makes.  max, if not 0, bounds the parent's children.  NULL if
  * there is no room.
@@ -360,6 +364,13 @@ void ngx_mon_series_purge(void);
 
 /* Moves resting cursors off the dead. */
 void ngx_mon_cursors_purge(void);
+
+
+/* ngx_mon_read.c */
+
+/* A cell of the node, merged from all slots. */
+int64_t ngx_mon_read_cell(ngx_mon_node_t *n, ngx_uint_t merge,
+    ngx_uint_t cell);
 
 
 /* ngx_mon_reap.c */

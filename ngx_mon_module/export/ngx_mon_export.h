@@ -11,19 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_mon_metric.h"
-
-
-/*
- * Where a format writes.  Once something does not fit, full is set, nothing
- * more is written, and what pos points at is void: the caller gives the whole
- * sample again with more room.
- */
-
-typedef struct {
-    u_char      *pos;
-    u_char      *end;
-    ngx_uint_t   full;
-} ngx_mon_out_t;
+#include "ngx_mon_writer.h"
 
 
 /*

@@ -4,17 +4,8 @@
  */
 
 
-#include "ngx_mon_writer.h"
-
-
-static void
-ngx_mon_json_member(ngx_mon_out_t *o, const ngx_str_t *name,
-    const ngx_str_t *value)
-{
-    ngx_mon_out_json(o, name);
-    ngx_mon_out_literal(o, ":");
-    ngx_mon_out_json(o, value);
-}
+#include "ngx_mon_emit.h"
+#include "ngx_mon_export.h"
 
 
 static void
@@ -25,108 +16,60 @@ ngx_mon_json_begin(ngx_mon_out_t *o)
 
 
 static void
-ngx_mon_json_family(ngx_mon_out_t *o, const ngx_mon_metric_t *m)
+ngx_mon_json_family(ngx_mon_emit_t *e, const ngx_mon_metric_t *m)
 {
-    static const ngx_str_t   name = ngx_string("name");
-    static const ngx_str_t   type = ngx_string("type");
-    static const ngx_str_t   unit = ngx_string("unit");
-    static const ngx_str_t   help = ngx_string("help");
-
-    ngx_mon_out_literal(o, "{");
-    ngx_mon_json_member(o, &name, &m->name);
-    ngx_mon_out_literal(o, ",");
-    ngx_mon_json_member(o, &type, ngx_mon_type_name(m));
-    ngx_mon_out_literal(o, ",");
+    ngx_mon_emit_open(e, NULL, '{');
+    ngx_mon_emit_text(e, "name", &m->name);
+    ngx_mon_emit_text(e, "type", ngx_mon_type_name(m));
 
     if (ngx_mon_unit_name(m)->len) {
-        ngx_mon_json_member(o, &unit, ngx_mon_unit_name(m));
-        ngx_mon_out_literal(o, ",");
+        ngx_mon_emit_text(e, "unit", ngx_mon_unit_name(m));
     }
 
-    ngx_mon_json_member(o, &help, &m->help);
-    ngx_mon_out_literal(o, ",\"metrics\":[");
+    ngx_mon_emit_text(e, "help", &m->help);
+    ngx_mon_emit_open(e, "metrics", '[');
 }
 
 
 static void
-ngx_mon_json_labels(ngx_mon_out_t *o, const ngx_mon_sample_t *s)
+ngx_mon_json_bucket(ngx_mon_emit_t *e, const uint64_t *us, uint64_t count)
 {
-    ngx_uint_t  i;
+    ngx_mon_emit_open(e, NULL, '{');
 
-    ngx_mon_out_literal(o, "{\"labels\":{");
+    if (us) {
+        ngx_mon_emit_value(e, "le", NGX_MON_MICRO_SECONDS, *us);
 
-    for (i = 0; i < s->nlabels; i++) {
-        if (i) {
-            ngx_mon_out_literal(o, ",");
-        }
-
-        ngx_mon_json_member(o, &s->labels[i].name, &s->labels[i].value);
+    } else {
+        /* JSON has no infinity */
+        ngx_mon_emit_word(e, "le", "+Inf");
     }
 
-    ngx_mon_out_literal(o, "}");
+    ngx_mon_emit_number(e, "count", count);
+    ngx_mon_emit_close(e, '}');
 }
 
 
 static void
-ngx_mon_json_quantiles(ngx_mon_out_t *o, const ngx_mon_hist_t *h)
-{
-    ngx_uint_t  i;
-
-    static const struct {
-        ngx_str_t   name;
-        ngx_uint_t  q;
-    } quantiles[] = {
-        { ngx_string("p50"), 500 },
-        { ngx_string("p90"), 900 },
-        { ngx_string("p99"), 990 },
-        { ngx_string("p999"), 999 }
-    };
-
-    ngx_mon_out_literal(o, ",\"quantiles\":{");
-
-    for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-        if (i) {
-            ngx_mon_out_literal(o, ",");
-        }
-
-        ngx_mon_out_json(o, &quantiles[i].name);
-        ngx_mon_out_literal(o, ":");
-        ngx_mon_out_seconds(o, ngx_mon_hist_quantile(h, quantiles[i].q));
-    }
-
-    ngx_mon_out_literal(o, "}");
-}
-
-
-static void
-ngx_mon_json_histogram(ngx_mon_out_t *o, const ngx_mon_hist_t *h)
+ngx_mon_json_histogram(ngx_mon_emit_t *e, const ngx_mon_hist_t *h)
 {
     uint64_t    count;
     ngx_uint_t  i;
 
-    ngx_mon_out_literal(o, ",\"count\":");
-    ngx_mon_out_u64(o, h->count);
-    ngx_mon_out_literal(o, ",\"sum\":");
-    ngx_mon_out_seconds(o, h->sum);
-    ngx_mon_out_literal(o, ",\"buckets\":[");
+    ngx_mon_emit_number(e, "count", h->count);
+    ngx_mon_emit_value(e, "sum", NGX_MON_MICRO_SECONDS, h->sum);
+    ngx_mon_emit_open(e, "buckets", '[');
 
     for (count = 0, i = 0; i < h->bounds->n; i++) {
         count += h->classic[i];
-
-        ngx_mon_out_literal(o, "{\"le\":");
-        ngx_mon_out_seconds(o, h->bounds->us[i]);
-        ngx_mon_out_literal(o, ",\"count\":");
-        ngx_mon_out_u64(o, count);
-        ngx_mon_out_literal(o, "},");
+        ngx_mon_json_bucket(e, &h->bounds->us[i], count);
     }
 
-    /* JSON has no infinity */
+    ngx_mon_json_bucket(e, NULL, h->count);
+    ngx_mon_emit_close(e, ']');
 
-    ngx_mon_out_literal(o, "{\"le\":\"+Inf\",\"count\":");
-    ngx_mon_out_u64(o, h->count);
-    ngx_mon_out_literal(o, "}]");
-
-    ngx_mon_json_quantiles(o, h);
+    ngx_mon_emit_open(e, "quantiles", '{');
+    ngx_mon_emit_quantiles(e, h);
+    ngx_mon_emit_close(e, '}');
 }
 
 
@@ -134,29 +77,41 @@ static void
 ngx_mon_json_sample(ngx_mon_out_t *o, const ngx_mon_sample_t *s,
     ngx_uint_t first, ngx_uint_t n)
 {
-    if (first && n) {
-        ngx_mon_out_literal(o, "]}");
-    }
+    ngx_uint_t      i;
+    ngx_mon_emit_t  e;
 
-    if (n) {
-        ngx_mon_out_literal(o, ",");
-    }
+    e.out = *o;
+    e.comma = (n != 0);
 
     if (first) {
-        ngx_mon_json_family(o, s->metric);
+        if (n) {
+            ngx_mon_emit_close(&e, ']');
+            ngx_mon_emit_close(&e, '}');
+        }
+
+        ngx_mon_json_family(&e, s->metric);
     }
 
-    ngx_mon_json_labels(o, s);
+    ngx_mon_emit_open(&e, NULL, '{');
+    ngx_mon_emit_open(&e, "labels", '{');
+
+    for (i = 0; i < s->nlabels; i++) {
+        ngx_mon_emit_key(&e, &s->labels[i].name);
+        ngx_mon_emit_text(&e, NULL, &s->labels[i].value);
+    }
+
+    ngx_mon_emit_close(&e, '}');
 
     if (s->metric->type == NGX_MON_HISTOGRAM) {
-        ngx_mon_json_histogram(o, &s->hist);
+        ngx_mon_json_histogram(&e, &s->hist);
 
     } else {
-        ngx_mon_out_literal(o, ",\"value\":");
-        ngx_mon_out_value(o, s->metric->unit, s->value);
+        ngx_mon_emit_value(&e, "value", s->metric->unit, s->value);
     }
 
-    ngx_mon_out_literal(o, "}");
+    ngx_mon_emit_close(&e, '}');
+
+    *o = e.out;
 }
 
 

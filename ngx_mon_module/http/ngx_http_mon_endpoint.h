@@ -31,35 +31,39 @@ typedef struct {
     /* NULL: by Accept */
     const ngx_mon_format_t  *format;
     ngx_http_mon_health_e    health;
+    /* mon_status write */
+    ngx_uint_t               write;
     ngx_uint_t               set;
 } ngx_http_mon_endpoint_conf_t;
 
 
-/* a scrape, from the first byte of the body to the last */
+/* a body that is made in steps, while it is under way */
 
 typedef struct {
-    ngx_mon_cursor_t         cursor;
-    const ngx_mon_format_t  *format;
-    uint64_t                 start;       /* ngx_mon_now() */
+    /*
+     * Writes what comes next, some KiB at most.  NGX_OK, or NGX_DONE when
+     * that was the last.  Where it sets o->full it will be called again, with
+     * more room, and must write the same then.
+     */
+    ngx_int_t              (*step)(void *data, ngx_mon_out_t *o);
+
+    /* NULL, or called before the first step, and when the body is over */
+    void                   (*open)(void *data);
+    void                   (*close)(void *data, ngx_uint_t done);
+    void                    *data;
+
+    /* the rest is zeros to begin with */
 
     ngx_uint_t               waited;      /* for other posted events */
-    ngx_uint_t               open;        /* the cursor is */
-    ngx_uint_t               begun;
+    ngx_uint_t               opened;
     ngx_uint_t               done;        /* all is produced */
-    ngx_uint_t               samples;
-
-    ngx_mon_sample_t         sample;      /* of the step being made */
 
     /* the size of pieces, the one being filled, others */
     size_t                   size;
     ngx_chain_t             *piece;
     ngx_chain_t             *free;
     ngx_chain_t             *busy;
-
-    /* ?name=, prefixes of families */
-    ngx_uint_t               nnames;
-    ngx_str_t               *names;
-} ngx_http_mon_scrape_t;
+} ngx_http_mon_body_t;
 
 
 extern ngx_module_t  ngx_http_mon_endpoint_module;
@@ -79,15 +83,21 @@ ngx_int_t ngx_http_mon_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 
 /*
- * Produces and sends the body; sc stands in r->pool, zeroed but for start,
- * format and names.  Returns what the content handler is to return.
+ * Produces and sends the body, which stands in r->pool, after the header was
+ * sent.  Returns what the content handler is to return.
  */
-ngx_int_t ngx_http_mon_scrape(ngx_http_request_t *r, ngx_http_mon_scrape_t *sc,
-    ngx_mon_select_pt select);
+ngx_int_t ngx_http_mon_body(ngx_http_request_t *r, ngx_http_mon_body_t *body);
+
+/*
+ * Whether mon_status may stand in the location: NGX_OK, or NGX_ERROR where
+ * its name is no prefix.
+ */
+ngx_int_t ngx_http_mon_status_place(ngx_http_core_loc_conf_t *clcf);
 
 /* Content handlers. */
 ngx_int_t ngx_http_mon_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mon_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_mon_status_handler(ngx_http_request_t *r);
 
 
 #pragma GCC visibility pop

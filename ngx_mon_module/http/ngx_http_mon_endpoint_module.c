@@ -25,6 +25,8 @@ static char *ngx_http_mon_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_mon_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_mon_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_mon_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_handler_pt handler);
 
@@ -41,6 +43,13 @@ static ngx_command_t  ngx_http_mon_endpoint_commands[] = {
     { ngx_string("mon_health"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_mon_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mon_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_mon_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -125,6 +134,7 @@ ngx_http_mon_endpoint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (!conf->set) {
         conf->format = prev->format;
         conf->health = prev->health;
+        conf->write = prev->write;
     }
 
     return NGX_CONF_OK;
@@ -182,6 +192,43 @@ ngx_http_mon_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_mon_endpoint(cf, cmd, ngx_http_mon_health_handler);
+}
+
+
+static char *
+ngx_http_mon_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mon_endpoint_conf_t  *ecf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+    ecf->set = 1;
+
+    if (cf->args->nelts == 2) {
+
+        if (ngx_strcmp(value[1].data, "write") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        ecf->write = 1;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* what is asked for is the path below that of the location */
+
+    if (ngx_http_mon_status_place(clcf) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mon_status\" needs a location given by "
+                           "a prefix, such as \"location /mon/\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_mon_endpoint(cf, cmd, ngx_http_mon_status_handler);
 }
 
 

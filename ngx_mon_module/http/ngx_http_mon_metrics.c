@@ -7,11 +7,33 @@
 #include "ngx_http_mon_endpoint.h"
 
 
+/* a scrape, from the first byte of the body to the last */
+
+typedef struct {
+    ngx_http_mon_body_t      body;
+    ngx_mon_cursor_t         cursor;
+    const ngx_mon_format_t  *format;
+    uint64_t                 start;       /* ngx_mon_now() */
+
+    ngx_uint_t               begun;
+    ngx_uint_t               samples;
+
+    ngx_mon_sample_t         sample;      /* of the step being made */
+
+    /* ?name=, prefixes of families */
+    ngx_uint_t               nnames;
+    ngx_str_t               *names;
+} ngx_http_mon_scrape_t;
+
+
 static const ngx_mon_format_t *ngx_http_mon_negotiate(ngx_http_request_t *r);
 static size_t ngx_http_mon_accept_fields(ngx_http_request_t *r, u_char *p);
 static ngx_int_t ngx_http_mon_scrape_names(ngx_http_request_t *r,
     ngx_http_mon_scrape_t *sc);
 static u_char *ngx_http_mon_until(u_char *p, u_char *last, u_char c);
+static void ngx_http_mon_scrape_open(void *data);
+static void ngx_http_mon_scrape_close(void *data, ngx_uint_t done);
+static ngx_int_t ngx_http_mon_scrape_step(void *data, ngx_mon_out_t *o);
 static ngx_uint_t ngx_http_mon_scrape_select(void *data,
     const ngx_mon_metric_t *metric);
 
@@ -112,7 +134,81 @@ ngx_http_mon_metrics_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_mon_scrape(r, sc, ngx_http_mon_scrape_select);
+    sc->body.step = ngx_http_mon_scrape_step;
+    sc->body.open = ngx_http_mon_scrape_open;
+    sc->body.close = ngx_http_mon_scrape_close;
+    sc->body.data = sc;
+
+    return ngx_http_mon_body(r, &sc->body);
+}
+
+
+static void
+ngx_http_mon_scrape_open(void *data)
+{
+    ngx_http_mon_scrape_t *sc = data;
+
+    ngx_mon_cursor_open(&sc->cursor, ngx_http_mon_scrape_select, sc);
+}
+
+
+static void
+ngx_http_mon_scrape_close(void *data, ngx_uint_t done)
+{
+    ngx_http_mon_scrape_t *sc = data;
+
+    ngx_mon_cursor_close(&sc->cursor);
+
+    if (done) {
+        ngx_mon_observe(ngx_mon_nginx(), NGX_MON_H_SCRAPE,
+                        ngx_mon_now() - sc->start);
+    }
+}
+
+
+/* the head, a sample, or the end; a step of the cursor may have nothing */
+
+static ngx_int_t
+ngx_http_mon_scrape_step(void *data, ngx_mon_out_t *o)
+{
+    ngx_http_mon_scrape_t *sc = data;
+
+    ngx_int_t         rc;
+    ngx_uint_t        first;
+    ngx_mon_cursor_t  cursor;
+
+    if (!sc->begun) {
+        sc->format->begin(o);
+        sc->begun = !o->full;
+        return NGX_OK;
+    }
+
+    cursor = sc->cursor;
+
+    rc = ngx_mon_cursor_next(&sc->cursor, &sc->sample, &first);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_DONE) {
+        sc->format->end(o, sc->samples);
+        return NGX_DONE;
+    }
+
+    sc->format->sample(o, &sc->sample, first, sc->samples);
+
+    if (o->full) {
+
+        /* the series may be gone by the next piece: ask for it again */
+
+        sc->cursor = cursor;
+        return NGX_OK;
+    }
+
+    sc->samples++;
+
+    return NGX_OK;
 }
 
 

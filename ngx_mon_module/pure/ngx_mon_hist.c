@@ -205,3 +205,25 @@ ngx_mon_hist_quantile(const ngx_mon_hist_t *h, ngx_uint_t q)
 
     return (ngx_mon_hist_point(2 * i + 1, 1) + 1) / 2;
 }
+
+
+ngx_int_t
+ngx_mon_hist_range(const ngx_mon_hist_t *h, uint64_t *min, uint64_t *max)
+{
+    ngx_uint_t  first, last;
+
+    for (first = 0; h->exp[first] == 0; first++) {
+        if (first == NGX_MON_EXP_BUCKETS - 1) {
+            return NGX_DECLINED;
+        }
+    }
+
+    for (last = NGX_MON_EXP_BUCKETS - 1; h->exp[last] == 0; last--) {
+        /* void */
+    }
+
+    *min = first ? (uint64_t) ngx_mon_hist_end(first - 1) + 1 : 0;
+    *max = ngx_mon_hist_end(last);
+
+    return NGX_OK;
+}

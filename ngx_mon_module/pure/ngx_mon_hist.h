@@ -141,4 +141,13 @@ void ngx_mon_hist_merge(ngx_mon_hist_t *h, const uint64_t *cells,
 uint64_t ngx_mon_hist_quantile(const ngx_mon_hist_t *h, ngx_uint_t q);
 
 
+/*
+ * The bounds of the lowest and the highest exponential bucket that hold a
+ * value, microseconds: no value is below *min, and none is above *max unless
+ * it is above NGX_MON_HIST_MAX.  NGX_DECLINED when nothing was recorded.
+ */
+ngx_int_t ngx_mon_hist_range(const ngx_mon_hist_t *h, uint64_t *min,
+    uint64_t *max);
+
+
 #endif /* _NGX_MON_HIST_H_INCLUDED_ */

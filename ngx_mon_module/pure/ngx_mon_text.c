@@ -11,9 +11,7 @@
 #define NGX_MON_MICRO_DIGITS  6
 
 
-/* The length of the printable character at p, 0 where there is none. */
-
-static size_t
+size_t
 ngx_mon_utf8_char(const u_char *p, const u_char *last)
 {
     size_t   n, i;

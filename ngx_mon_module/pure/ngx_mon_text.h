@@ -13,6 +13,12 @@
 
 
 /*
+ * The length of the character at p, before last: valid UTF-8 and no control,
+ * see below; 0 where there is none.
+ */
+size_t ngx_mon_utf8_char(const u_char *p, const u_char *last);
+
+/*
  * Copies len bytes of anything to dst as valid UTF-8 without control
  * characters.  Every byte of an invalid sequence (overlong, truncated, a
  * surrogate, past U+10FFFF) and of a control (C0 but tab and newline, DEL,

@@ -17,7 +17,6 @@
 static ngx_uint_t ngx_http_mon_peer_key(ngx_str_t *name);
 static ngx_mon_series_t *ngx_http_mon_peer_get(ngx_http_mon_upstream_t *up,
     ngx_http_mon_peer_t *peer, ngx_str_t *name);
-static ngx_http_mon_upstream_main_conf_t *ngx_http_mon_peer_refresh(void);
 static void ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
     ngx_http_mon_hook_t *hook);
 static void ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
@@ -239,7 +238,7 @@ ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
  * one refresh to the next: no scrape shows it twice.
  */
 
-static ngx_http_mon_upstream_main_conf_t *
+ngx_http_mon_upstream_main_conf_t *
 ngx_http_mon_peer_refresh(void)
 {
     ngx_uint_t                          i;

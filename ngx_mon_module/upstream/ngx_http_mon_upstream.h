@@ -21,6 +21,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_mon.h"
+#include "ngx_mon_api.h"
 
 
 /* nothing here is seen outside of the .so */
@@ -28,6 +29,7 @@
 
 
 typedef struct ngx_http_mon_upstream_s  ngx_http_mon_upstream_t;
+typedef struct ngx_http_mon_hook_s      ngx_http_mon_hook_t;
 
 /* what protects an upstream, see ngx_http_mon_call.h */
 typedef struct ngx_http_mon_call_s      ngx_http_mon_call_t;
@@ -61,6 +63,11 @@ typedef struct {
 struct ngx_http_mon_upstream_s {
     ngx_str_t                        label;
 
+    /* the first of those with the label */
+    ngx_http_mon_hook_t             *hook;
+    /* the first of its configured peers, by number */
+    ngx_uint_t                       first;
+
     /* configured peers by name: open addressing, NULL ends a search */
     ngx_http_mon_peer_t            **table;
     /* the ones used last, by the address of the balancer's name */
@@ -77,7 +84,7 @@ struct ngx_http_mon_upstream_s {
 
 /* an upstream that is hooked, found by its address */
 
-typedef struct {
+struct ngx_http_mon_hook_s {
     ngx_http_upstream_srv_conf_t    *uscf;
     ngx_http_upstream_init_peer_pt   init;
     ngx_http_mon_upstream_t         *upstream;
@@ -90,7 +97,7 @@ typedef struct {
     ngx_http_mon_breaker_t          *breaker;
     ngx_http_mon_gate_t             *gate;
     ngx_http_mon_retry_t            *retry;
-} ngx_http_mon_hook_t;
+};
 
 
 /*
@@ -205,6 +212,13 @@ ngx_int_t ngx_http_mon_peer_add(ngx_conf_t *cf, ngx_http_mon_upstream_t *up,
 ngx_mon_series_t *ngx_http_mon_peer_series(ngx_http_mon_upstream_t *up,
     ngx_str_t *name);
 
+/*
+ * The upstreams and peers as they are now, or NULL where there are none: what
+ * is there has peer->seen == mcf->refreshed, and keeps its number as long as
+ * it is.
+ */
+ngx_http_mon_upstream_main_conf_t *ngx_http_mon_peer_refresh(void);
+
 /* The source of the group PEER: state and weight. */
 ngx_int_t ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i,
     int64_t *cells, ngx_str_t *values);
@@ -240,6 +254,21 @@ ngx_int_t ngx_http_mon_attempt_5xx(ngx_uint_t status);
 
 /* Records the attempts of a request's upstream, see ngx_mon_follow. */
 void ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when);
+
+
+/* ngx_http_mon_api.c */
+
+/* http/upstreams of the API. */
+extern const ngx_mon_branch_t  ngx_http_mon_api_upstreams;
+
+
+/* ngx_http_mon_api_peer.c */
+
+/*
+ * Emits the value of a peer that is there; up->known tells whether its state
+ * is.
+ */
+void ngx_http_mon_api_peer(ngx_http_mon_peer_t *peer, ngx_mon_emit_t *e);
 
 
 #pragma GCC visibility pop

@@ -25,7 +25,7 @@ static ngx_uint_t ngx_http_mon_upstream_naddrs(
 static ngx_int_t ngx_http_mon_upstream_table(ngx_conf_t *cf,
     ngx_http_mon_upstream_t *up);
 static ngx_int_t ngx_http_mon_upstream_peers(ngx_conf_t *cf,
-    ngx_http_mon_hook_t *hook);
+    ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_hook_t *hook);
 static ngx_int_t ngx_http_mon_upstream_declare(ngx_conf_t *cf,
     ngx_http_mon_upstream_main_conf_t *mcf);
 
@@ -89,6 +89,7 @@ ngx_http_mon_upstream_init(ngx_conf_t *cf)
 
     ngx_mon_set_source(NGX_MON_G_PEER, ngx_http_mon_peer_source);
     ngx_mon_add_check("upstreams", ngx_http_mon_peer_check);
+    ngx_mon_add_branch(&ngx_http_mon_api_upstreams);
 
     return NGX_OK;
 }
@@ -136,7 +137,7 @@ ngx_http_mon_upstream_hooks(ngx_conf_t *cf,
     }
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_mon_upstream_peers(cf, &hooks[i]) != NGX_OK) {
+        if (ngx_http_mon_upstream_peers(cf, mcf, &hooks[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -185,6 +186,10 @@ ngx_http_mon_upstream_hook(ngx_conf_t *cf,
     }
 
     mcf->hooks[i] = *hook;
+
+    if (up->hook == NULL) {
+        up->hook = &mcf->hooks[i];
+    }
 
     uscf->peer.init = ngx_http_mon_attempt_init;
 
@@ -309,7 +314,8 @@ ngx_http_mon_upstream_table(ngx_conf_t *cf, ngx_http_mon_upstream_t *up)
 
 
 static ngx_int_t
-ngx_http_mon_upstream_peers(ngx_conf_t *cf, ngx_http_mon_hook_t *hook)
+ngx_http_mon_upstream_peers(ngx_conf_t *cf,
+    ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_hook_t *hook)
 {
     ngx_uint_t                     i, n;
     ngx_http_mon_upstream_t       *up;
@@ -319,10 +325,13 @@ ngx_http_mon_upstream_peers(ngx_conf_t *cf, ngx_http_mon_hook_t *hook)
 
     up = hook->upstream;
 
-    if (up->table == NULL
-        && ngx_http_mon_upstream_table(cf, up) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (up->table == NULL) {
+
+        if (ngx_http_mon_upstream_table(cf, up) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        up->first = mcf->peers.nelts;
     }
 
     if (hook->uscf->servers == NULL) {

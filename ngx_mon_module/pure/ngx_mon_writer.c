@@ -91,18 +91,17 @@ ngx_mon_out_escaped(ngx_mon_out_t *o, const ngx_str_t *s, ngx_uint_t quote)
 }
 
 
-void
-ngx_mon_out_json(ngx_mon_out_t *o, const ngx_str_t *s)
+static void
+ngx_mon_out_json_chars(ngx_mon_out_t *o, const u_char *p, size_t len)
 {
-    u_char              *p, *from, *last, code[6];
+    u_char               code[6];
+    const u_char        *from, *last;
     static const u_char  hex[] = "0123456789abcdef";
 
-    ngx_mon_out_literal(o, "\"");
+    from = p;
+    last = p + len;
 
-    from = s->data;
-    last = s->data + s->len;
-
-    for (p = from; p < last; p++) {
+    for ( /* void */ ; p < last; p++) {
 
         if (*p >= 0x20 && *p != '"' && *p != '\\') {
             continue;
@@ -124,6 +123,45 @@ ngx_mon_out_json(ngx_mon_out_t *o, const ngx_str_t *s)
     }
 
     ngx_mon_out(o, from, last - from);
+}
+
+
+void
+ngx_mon_out_json(ngx_mon_out_t *o, const ngx_str_t *s)
+{
+    ngx_mon_out_literal(o, "\"");
+    ngx_mon_out_json_chars(o, s->data, s->len);
+    ngx_mon_out_literal(o, "\"");
+}
+
+
+void
+ngx_mon_out_json_text(ngx_mon_out_t *o, const ngx_str_t *s)
+{
+    size_t   n;
+    u_char  *p, *from, *last;
+
+    ngx_mon_out_literal(o, "\"");
+
+    from = s->data;
+    last = s->data + s->len;
+
+    for (p = from; p < last; p += n) {
+
+        n = ngx_mon_utf8_char(p, last);
+
+        if (n) {
+            continue;
+        }
+
+        ngx_mon_out_json_chars(o, from, p - from);
+        ngx_mon_out_literal(o, "\xef\xbf\xbd");
+
+        n = 1;
+        from = p + 1;
+    }
+
+    ngx_mon_out_json_chars(o, from, last - from);
     ngx_mon_out_literal(o, "\"");
 }
 

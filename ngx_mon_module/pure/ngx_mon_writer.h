@@ -10,10 +10,20 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_mon_export.h"
+#include "ngx_mon_metric.h"
 
 
-/* What does not fit sets o->full, and nothing is written from then on. */
+/*
+ * Where text is written.  Once something does not fit, full is set, nothing
+ * more is written, and what pos points at is void: the caller gives the whole
+ * of it again with more room.
+ */
+
+typedef struct {
+    u_char      *pos;
+    u_char      *end;
+    ngx_uint_t   full;
+} ngx_mon_out_t;
 
 
 /* Appends len bytes, a string, a string literal. */
@@ -38,8 +48,11 @@ void ngx_mon_out_value(ngx_mon_out_t *o, ngx_mon_unit_e unit, int64_t v);
 void ngx_mon_out_escaped(ngx_mon_out_t *o, const ngx_str_t *s,
     ngx_uint_t quote);
 
-/* Appends s as a JSON string, quotes included. */
+/* Appends s, which is valid UTF-8, as a JSON string, quotes included. */
 void ngx_mon_out_json(ngx_mon_out_t *o, const ngx_str_t *s);
+
+/* The same for any bytes: see ngx_mon_utf8_clean() for what becomes of them. */
+void ngx_mon_out_json_text(ngx_mon_out_t *o, const ngx_str_t *s);
 
 
 /* "counter", "gauge" or "histogram" */
