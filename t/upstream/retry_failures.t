@@ -69,7 +69,7 @@ sub retried {
 }
 
 retried("/status/$_", $_) for 500, 502, 503, 504, 429, 403, 404;
-retried($_, 502) for qw{ /reset /close /garbage };
+retried($_, 502) for qw{ /reset /close /garbage /cut };
 retried('/header/X:' . 'x' x 1100, 502);
 retried('/wait/never', 504);
 
@@ -77,11 +77,18 @@ my $m = $t->metrics();
 
 is($m->get('nginx_upstream_retries_total', outcome => $_), 0, "no $_")
 	for qw/ failure aborted budget attempts /;
-is($m->get('nginx_upstream_responses_total', status => 200), 12,
+is($m->get('nginx_upstream_responses_total', status => 200), 13,
    'every attempt counts');
-is($m->get('nginx_upstream_failures_total', reason => 'error'), 2, 'errors');
+is($m->get('nginx_upstream_failures_total', reason => 'error'), 3, 'errors');
 is($m->get("nginx_upstream_${_}_in_flight"), 0, "no $_ in flight")
 	for qw/ calls retries requests /;
+
+# once the header has passed there is no other answer
+
+my $r = $t->get('/first/1/half');
+
+is($r->{status}, 200, 'half a body');
+is($r->{error}, 'closed', 'stays that');
 
 # refused
 

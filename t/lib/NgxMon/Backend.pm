@@ -15,6 +15,7 @@ package NgxMon::Backend;
 #     /half                   promises 100 bytes, sends 50, closes
 #     /stall                  promises 100 bytes, sends 50, then nothing
 #     /garbage                no valid answer
+#     /cut                    half of a header, closes
 #     /close                  closes without an answer
 #     /reset                  resets the connection
 #     /echo                   the request's body comes back
@@ -420,7 +421,7 @@ sub _answer {
 	my ($act, $pause) = ('', 0);
 
 	while ($path =~ m{/(status|bytes|header|delay|wait|slow)/([^/]+)
-			  |/(half|stall|garbage|close|reset|echo|ws)\b}xg)
+			  |/(half|stall|garbage|cut|close|reset|echo|ws)\b}xg)
 	{
 		my ($word, $arg) = ($1 // $3, $2);
 
@@ -487,6 +488,11 @@ sub _misbehave {
 		$c->_write($c->{proto} eq 'http'
 			   ? "HTTP/1.1 200 OK\r\nbad\0header: 1\r\n\r\n"
 			   : "\x01\x02 this is no answer\r\n\r\n");
+
+	} elsif ($act eq 'cut') {
+		my $head = $c->{encode}->(200, $headers, 100);
+
+		$c->_write(substr $head, 0, length($head) / 2);
 
 	} elsif ($act eq 'reset') {
 		setsockopt $c->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
