@@ -83,7 +83,9 @@ for my $name (@names) {
 
 		is($r->{status}, 200, "$name $how: answered");
 
-		my ($line) = $t->log_lines(quotemeta "$uri|", 'access.log');
+		my ($line) = wait_for(sub {
+			($t->log_lines(quotemeta "$uri|", 'access.log'))[0]
+		}, 10, "$uri in the log");
 		my (undef, $addr, $status) = split /\|/, $line;
 		my @tried = split /, /, $addr;
 		my $failed = $how eq 'close' ? 502 : 503;

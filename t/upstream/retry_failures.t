@@ -57,7 +57,9 @@ sub retried {
 	is(scalar(grep { $_->{uri} eq $uri } $b->requests()), 2,
 	   "$name: two attempts");
 
-	my ($line) = $t->log_lines(quotemeta "$uri|", 'access.log');
+	my ($line) = wait_for(sub {
+		($t->log_lines(quotemeta "$uri|", 'access.log'))[0]
+	}, 10, "$uri in the log");
 	my (undef, $addr, $statuses, $times, $last) = split /\|/, $line;
 
 	is($addr, "$peer, $peer", "$name: addresses");
@@ -95,7 +97,8 @@ is($r->{error}, 'closed', 'stays that');
 $b->stop();
 is($t->get('/refused')->{status}, 502, 'refused twice');
 
-my ($line) = $t->log_lines('/refused', 'access.log');
+my ($line) = wait_for(sub { ($t->log_lines('/refused', 'access.log'))[0] },
+		      10, 'the log');
 
 like($line, qr/\|$peer, $peer\|502, 502\|/, 'two attempts');
 is(scalar($t->log_lines(qr/connect\(\) failed/)), 2, 'each is logged');

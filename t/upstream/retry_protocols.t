@@ -85,7 +85,9 @@ my $small = 'x' x 100;
 sub statuses {
 	my ($uri) = @_;
 
-	my ($line) = $t->log_lines(quotemeta "$uri|", 'access.log');
+	my ($line) = wait_for(sub {
+		($t->log_lines(quotemeta "$uri|", 'access.log'))[0]
+	}, 10, "$uri in the log");
 
 	return (split /\|/, $line)[2];
 }
