@@ -177,7 +177,10 @@
 #define NGX_MON_PANIC_ROWS(R)                                                 \
     R(PANIC, "nginx_upstream_panic",                                          \
       GAUGE, SUM, NONE, one, ALL,                                             \
-      "1 while ejected peers are used because no other is left.")
+      "1 while ejected peers are used because no other is left.")             \
+    R(PANICS, "nginx_upstream_panics_total",                                  \
+      COUNTER, SUM, NONE, one, ALL,                                           \
+      "Times ejected peers came to be used because no other was left.")
 
 #define NGX_MON_CACHE_ROWS(R)                                                 \
     R(CACHE_RESPONSES, "nginx_cache_responses_total",                         \

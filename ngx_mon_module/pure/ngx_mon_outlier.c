@@ -447,6 +447,21 @@ ngx_mon_pool_panic_begin(ngx_mon_pool_t *p, uint64_t now, uint64_t hold)
 }
 
 
+void
+ngx_mon_pool_panic_stop(ngx_mon_pool_t *p, uint64_t now)
+{
+    uint64_t  until;
+
+    until = __atomic_load_n(&p->panic, __ATOMIC_RELAXED);
+
+    if (until > now) {
+        (void) __atomic_compare_exchange_n(&p->panic, &until, now, 0,
+                                           __ATOMIC_SEQ_CST,
+                                           __ATOMIC_RELAXED);
+    }
+}
+
+
 ngx_uint_t
 ngx_mon_pool_panic_end(ngx_mon_pool_t *p, uint64_t now, uint64_t hold)
 {

@@ -263,6 +263,7 @@ ngx_uint_t ngx_mon_pool_panic(const ngx_mon_pool_t *p, uint64_t now,
     uint64_t hold);
 ngx_uint_t ngx_mon_pool_panic_begin(ngx_mon_pool_t *p, uint64_t now,
     uint64_t hold);
+void ngx_mon_pool_panic_stop(ngx_mon_pool_t *p, uint64_t now);
 ngx_uint_t ngx_mon_pool_panic_end(ngx_mon_pool_t *p, uint64_t now,
     uint64_t hold);
 

@@ -124,6 +124,35 @@ ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a)
 }
 
 
+ngx_int_t
+ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a, ngx_http_request_t *r)
+{
+    ngx_peer_connection_t  *pc, peer;
+
+    pc = &a->upstream->peer;
+
+    if (pc->data != a) {
+        return NGX_DECLINED;
+    }
+
+    peer = *pc;
+
+    pc->data = NULL;
+    pc->notify = NULL;
+
+    if (a->hook->init(r, a->hook->uscf) != NGX_OK) {
+        *pc = peer;
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mon_attempt_wrap(a);
+
+    pc->tries = peer.tries;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
 {

@@ -167,6 +167,10 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
         ngx_http_mon_breaker_began(call);
     }
 
+    if (call->trial) {
+        ngx_http_mon_gate_header(call);
+    }
+
     if (call->retrial) {
         ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
     }

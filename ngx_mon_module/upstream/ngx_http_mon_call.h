@@ -84,9 +84,13 @@ struct ngx_http_mon_call_s {
     /* the circuits of the upstream and of the location */
     ngx_http_mon_pass_t              pass[2];
 
-    /* of the attempt: the peer, and whether it is on trial */
-    ngx_http_mon_peer_t             *peer;
+    /* of the attempt: the peer, or NULL, and whether it is on trial */
+    ngx_http_mon_guard_t            *guard;
     ngx_uint_t                       trial;
+
+    /* attempts so far; how many tries more than pc->tries there may be */
+    ngx_uint_t                       attempts;
+    ngx_uint_t                       spare;
 
     /* NULL: not retried; see ngx_http_mon_retry.h */
     ngx_http_mon_retrial_t          *retrial;
@@ -170,7 +174,10 @@ void ngx_http_mon_gate_init(ngx_http_mon_call_t *call);
 ngx_int_t ngx_http_mon_gate_get(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 
-/* The attempt at call->peer came to call->verdict. */
+/* The header of the attempt's response was read. */
+void ngx_http_mon_gate_header(ngx_http_mon_call_t *call);
+
+/* The attempt at call->guard came to call->verdict. */
 void ngx_http_mon_gate_end(ngx_http_mon_call_t *call);
 
 

@@ -102,6 +102,9 @@ ngx_int_t ngx_http_mon_gate_restore(ngx_http_mon_hook_t *hook,
     ngx_str_t *peer);
 
 
+/* Brings what this worker knows up to date; no list must be locked. */
+void ngx_http_mon_gate_update(ngx_http_mon_gate_t *gate);
+
 /*
  * NGX_MON_STATE_UP, _EJECTED or _UNHEALTHY: what the gate says of a peer in
  * the balancer's list.

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_mon_upstream.h"
+#include "ngx_http_mon_gate.h"
 
 
 /* peers resolved at run time whose state is shown */
@@ -20,8 +20,7 @@ static ngx_mon_series_t *ngx_http_mon_peer_get(ngx_http_mon_upstream_t *up,
 static void ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
     ngx_http_mon_hook_t *hook);
 static void ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
-    ngx_http_mon_upstream_t *up, ngx_http_upstream_rr_peer_t *peer);
-static ngx_uint_t ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer);
+    ngx_http_mon_hook_t *hook, ngx_http_upstream_rr_peer_t *peer);
 static ngx_http_mon_peer_t *ngx_http_mon_peer_resolved(
     ngx_http_mon_upstream_main_conf_t *mcf, ngx_http_mon_upstream_t *up,
     ngx_str_t *name);
@@ -283,12 +282,16 @@ ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
     ngx_http_upstream_rr_peer_t   *peer;
     ngx_http_upstream_rr_peers_t  *peers;
 
+    if (hook->gate) {
+        ngx_http_mon_gate_update(hook->gate);
+    }
+
     for (peers = hook->uscf->peer.data; peers; peers = peers->next) {
 
         ngx_http_upstream_rr_peers_rlock(peers);
 
         for (peer = peers->peer; peer; peer = peer->next) {
-            ngx_http_mon_peer_note(mcf, hook->upstream, peer);
+            ngx_http_mon_peer_note(mcf, hook, peer);
         }
 
         ngx_http_upstream_rr_peers_unlock(peers);
@@ -298,12 +301,14 @@ ngx_http_mon_peer_scan(ngx_http_mon_upstream_main_conf_t *mcf,
 
 static void
 ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
-    ngx_http_mon_upstream_t *up, ngx_http_upstream_rr_peer_t *peer)
+    ngx_http_mon_hook_t *hook, ngx_http_upstream_rr_peer_t *peer)
 {
-    ngx_uint_t            state;
-    ngx_http_mon_peer_t  *p;
+    ngx_uint_t                state;
+    ngx_http_mon_peer_t      *p;
+    ngx_http_mon_upstream_t  *up;
 
-    state = ngx_http_mon_peer_state(peer);
+    up = hook->upstream;
+    state = ngx_http_mon_peer_state(hook, peer);
 
     up->total++;
     up->usable += (state == NGX_MON_STATE_UP);
@@ -337,17 +342,30 @@ ngx_http_mon_peer_note(ngx_http_mon_upstream_main_conf_t *mcf,
 }
 
 
-static ngx_uint_t
-ngx_http_mon_peer_state(ngx_http_upstream_rr_peer_t *peer)
+ngx_uint_t
+ngx_http_mon_peer_state(ngx_http_mon_hook_t *hook,
+    ngx_http_upstream_rr_peer_t *peer)
 {
+    ngx_uint_t  down, state;
+
+    down = peer->down & ~(ngx_uint_t) NGX_HTTP_MON_GATE_BIT;
+
 #ifdef NGX_HTTP_UPSTREAM_DRAINING
-    if (peer->down == NGX_HTTP_UPSTREAM_DRAINING) {
+    if (down == NGX_HTTP_UPSTREAM_DRAINING) {
         return NGX_MON_STATE_DRAINING;
     }
 #endif
 
-    if (peer->down) {
+    if (down) {
         return NGX_MON_STATE_DOWN;
+    }
+
+    if (hook->gate) {
+        state = ngx_http_mon_gate_state(hook->gate, peer);
+
+        if (state != NGX_MON_STATE_UP) {
+            return state;
+        }
     }
 
     if (peer->max_fails

@@ -139,34 +139,20 @@ ngx_http_mon_retry_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 ngx_int_t
 ngx_http_mon_retry_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 {
-    ngx_uint_t               tries;
-    ngx_http_mon_hook_t     *hook;
-    ngx_http_mon_attempt_t  *a;
-    ngx_peer_connection_t    peer;
+    ngx_uint_t  tries;
 
-    a = &call->attempt;
-    hook = a->hook;
-
-    if (call->retrial->attempts < 2 || a->upstream->peer.data != a) {
-        return NGX_BUSY;
-    }
+    tries = pc->tries;
 
     /* all peers were tried: the balancer begins anew, nothing is held */
 
-    peer = *pc;
-    tries = pc->tries;
-
-    pc->data = NULL;
-    pc->notify = NULL;
-
-    if (hook->init(call->request, hook->uscf) != NGX_OK) {
-        *pc = peer;
+    if (call->retrial->attempts < 2
+        || ngx_http_mon_attempt_renew(&call->attempt, call->request)
+           != NGX_OK)
+    {
         return NGX_BUSY;
     }
 
-    ngx_http_mon_attempt_wrap(a);
-
-    if (hook->gate) {
+    if (call->attempt.hook->gate) {
         ngx_http_mon_gate_init(call);
     }
 

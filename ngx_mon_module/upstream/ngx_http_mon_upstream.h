@@ -35,6 +35,7 @@ typedef struct ngx_http_mon_hook_s      ngx_http_mon_hook_t;
 typedef struct ngx_http_mon_call_s      ngx_http_mon_call_t;
 typedef struct ngx_http_mon_breaker_s   ngx_http_mon_breaker_t;
 typedef struct ngx_http_mon_gate_s      ngx_http_mon_gate_t;
+typedef struct ngx_http_mon_guard_s     ngx_http_mon_guard_t;
 typedef struct ngx_http_mon_retry_s     ngx_http_mon_retry_t;
 typedef struct ngx_http_mon_retrial_s   ngx_http_mon_retrial_t;
 
@@ -219,6 +220,10 @@ ngx_mon_series_t *ngx_http_mon_peer_series(ngx_http_mon_upstream_t *up,
  */
 ngx_http_mon_upstream_main_conf_t *ngx_http_mon_peer_refresh(void);
 
+/* NGX_MON_STATE_* of a peer in the balancer's list, which must be locked. */
+ngx_uint_t ngx_http_mon_peer_state(ngx_http_mon_hook_t *hook,
+    ngx_http_upstream_rr_peer_t *peer);
+
 /* The source of the group PEER: state and weight. */
 ngx_int_t ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i,
     int64_t *cells, ngx_str_t *values);
@@ -235,6 +240,14 @@ ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
 
 /* Puts itself in the place of what the balancer has set as the peer. */
 void ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a);
+
+/*
+ * The balancer begins anew, as if no peer had been tried, with the tries that
+ * are left; between two attempts only.  Returns NGX_OK, or NGX_DECLINED where
+ * it could not, and nothing is changed.
+ */
+ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a,
+    ngx_http_request_t *r);
 
 /* Follows the request through what its protocol may have set anew. */
 void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);

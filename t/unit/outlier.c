@@ -528,6 +528,18 @@ outlier_panic(void **state)
     assert_int_equal(ngx_mon_pool_panic_begin(&pool, T0 + 4500, 1000), 1);
     assert_int_equal(pool.panics, 2);
 
+    /* stopped, it is over after as long again, unless it is renewed */
+
+    ngx_mon_pool_panic_stop(&pool, T0 + 4600);
+    assert_int_equal(ngx_mon_pool_panic(&pool, T0 + 4600, 1000), 0);
+    assert_int_equal(ngx_mon_pool_panic_end(&pool, T0 + 5599, 1000), 0);
+    assert_int_equal(ngx_mon_pool_panic_begin(&pool, T0 + 5599, 1000), 0);
+    assert_int_equal(ngx_mon_pool_panic(&pool, T0 + 5600, 1000), 1);
+    ngx_mon_pool_panic_stop(&pool, T0 + 9999);
+    assert_int_equal(ngx_mon_pool_panic_end(&pool, T0 + 9999, 1000), 1);
+    ngx_mon_pool_panic_stop(&pool, T0 + 9999);
+    assert_int_equal(ngx_mon_pool_panic_end(&pool, T0 + 99999, 1000), 0);
+
     pool.panic = (uint64_t) -5;
     assert_int_equal(ngx_mon_pool_panic(&pool, T0, 1000), 0);
     assert_int_equal(ngx_mon_pool_panic_end(&pool, T0, 1000), 1);
