@@ -149,7 +149,7 @@ ngx_mon_breaker_trip(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
 static ngx_inline ngx_uint_t
 ngx_mon_breaker_met(uint64_t n, uint64_t calls, uint64_t ratio)
 {
-    return n && n * 1000000 / calls >= ratio;
+    return ratio && n && n * 1000000 / calls >= ratio;
 }
 
 

@@ -44,7 +44,7 @@
 
 
 typedef struct {
-    /* of calls that failed, or were slow, millionths: 1 to 1000000 */
+    /* of calls that failed, or were slow, millionths; 0: never mind */
     uint64_t                  ratio;
     uint64_t                  slow_ratio;
     /* calls in the window before a ratio counts, 1 or more */

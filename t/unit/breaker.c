@@ -208,6 +208,12 @@ ratio_exactly_met(void **state)
     calls(9, T, 1, 0);
     assert_int_equal(call(T, 1, 0), 1);
 
+    /* none: never */
+
+    setup(state);
+    conf.ratio = 0;
+    calls(100, T, 1, 0);
+
     /* all calls, and nearly all */
 
     setup(state);
