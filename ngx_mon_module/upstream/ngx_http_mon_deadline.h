@@ -24,6 +24,9 @@
 #pragma GCC visibility push(hidden)
 
 
+/* Milliseconds that the request has left, or NGX_TIMER_INFINITE. */
+ngx_msec_t ngx_http_mon_deadline_left(ngx_http_request_t *r);
+
 /* Whether a thread, or the kernel, works for it: it can't be ended now. */
 ngx_uint_t ngx_http_mon_deadline_busy(ngx_http_request_t *r);
 

@@ -272,6 +272,24 @@ ngx_http_mon_deadline_reason(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
+ngx_msec_t
+ngx_http_mon_deadline_left(ngx_http_request_t *r)
+{
+    ngx_msec_int_t                left;
+    ngx_http_mon_deadline_ctx_t  *ctx;
+
+    ctx = ngx_http_mon_deadline_find(r->main);
+
+    if (ctx == NULL || !ctx->event.timer_set) {
+        return NGX_TIMER_INFINITE;
+    }
+
+    left = (ngx_msec_int_t) (ctx->event.timer.key - ngx_current_msec);
+
+    return ngx_max(left, 0);
+}
+
+
 static ngx_http_mon_deadline_ctx_t *
 ngx_http_mon_deadline_find(ngx_http_request_t *r)
 {

@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_mon_deadline.h"
 #include "ngx_http_mon_retry.h"
 #include "ngx_mon_retry.h"
 
@@ -20,6 +21,7 @@
 
 
 static ngx_mon_series_t *ngx_http_mon_retry_series(ngx_http_mon_hook_t *hook);
+static ngx_uint_t ngx_http_mon_retry_refused(ngx_http_mon_call_t *call);
 static ngx_int_t ngx_http_mon_retry_decide(ngx_http_mon_call_t *call,
     ngx_uint_t verdict, ngx_uint_t tries);
 static ngx_int_t ngx_http_mon_retry_wanted(ngx_http_mon_call_t *call,
@@ -129,10 +131,36 @@ ngx_http_mon_retry_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     call->attempt.upstream->conf = t->original;
 
+    if (t->waited) {
+        t->waited = 0;
+
+        if (ngx_http_mon_retry_refused(call)) {
+            pc->tries = 0;
+            return NGX_DECLINED;
+        }
+    }
+
     t->attempts++;
     t->pending = 0;
 
     return NGX_OK;
+}
+
+
+/* the circuit opened meanwhile; a call on trial has its permit */
+
+static ngx_uint_t
+ngx_http_mon_retry_refused(ngx_http_mon_call_t *call)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 2; i++) {
+        if (call->pass[i].breaker && call->pass[i].slot != -1) {
+            return 0;
+        }
+    }
+
+    return ngx_http_mon_breaker_again(call) != NGX_OK;
 }
 
 
@@ -178,6 +206,8 @@ ngx_http_mon_retry_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         call->attempt.upstream->conf = call->retrial->original;
         return;
     }
+
+    call->retrial->waited = 1;
 
     if (pc->tries == 0) {
         pc->tries = 1;
@@ -328,6 +358,10 @@ ngx_http_mon_retry_wanted(ngx_http_mon_call_t *call, ngx_uint_t verdict,
         t->delay = ngx_mon_retry_backoff(ngx_random(), t->waits,
                                          conf->backoff, conf->max_backoff);
         t->waits++;
+
+        if (t->delay >= ngx_http_mon_deadline_left(r)) {
+            return NGX_DECLINED;
+        }
     }
 
     spent = ngx_current_msec - u->peer.start_time + t->delay;

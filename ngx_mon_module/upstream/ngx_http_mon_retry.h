@@ -83,6 +83,8 @@ struct ngx_http_mon_retrial_s {
 
     /* it waits: wait->connection stands for the peer's */
     unsigned                         waiting:1;
+    /* it has waited, before the attempt that is to begin */
+    unsigned                         waited:1;
     /* a response's status made for a retry, the attempt's free is to come */
     unsigned                         decided:1;
     /* a retry was granted that is not counted yet */
