@@ -44,6 +44,7 @@ use Time::HiRes ();
 use NgxMon::Backend;
 use NgxMon::Client;
 use NgxMon::Metrics;
+use NgxMon::Peer;
 use NgxMon::Ports;
 use NgxMon::Process qw/ alive children title descriptors end_process poll
 	slowness /;
@@ -725,12 +726,37 @@ sub backend {
 }
 
 
+# A backend that is a piece of code: see NgxMon::Peer.  options: addr, or path
+# of a unix socket, and then the port says nothing
+
+sub peer {
+	my ($self, $port, $code, %o) = @_;
+
+	my $peer = NgxMon::Peer->new(addr => '127.0.0.1', %o, code => $code,
+		dir => $self->{dir},
+		port => defined $o{path} ? undef : $self->port($port));
+
+	push @{ $self->{backends} }, $peer;
+
+	return $peer;
+}
+
+
 # A port where connecting takes for ever.
 
 sub blackhole {
 	my ($self, $port) = @_;
 
 	push @{ $self->{holes} }, NgxMon::Backend->blackhole($self->port($port));
+}
+
+
+# A name server on that port: backend.test has the addresses in the file addrs.
+
+sub dns {
+	my ($self, $port) = @_;
+
+	return $self->daemon([$^X, "$lib/dns.pl", $self->port($port)]);
 }
 
 

@@ -41,38 +41,12 @@ server {
 }
 EOC
 
-# A records of backend.test as the file says; no other name is known
-
-$t->write_file('dns.pl', <<'EOP');
-use IO::Socket::INET;
-
-my $s = IO::Socket::INET->new(Proto => 'udp',
-	LocalAddr => "127.0.0.1:$ARGV[0]") or die;
-
-while ($s->recv(my $q, 512)) {
-	my ($name) = $q =~ /^.{12}((?:[^\0].*?)\0)/s;
-	my @addrs;
-
-	if ($name eq "\7backend\4test\0") {
-		open my $fh, '<', 'addrs';
-		@addrs = split ' ', <$fh>;
-	}
-
-	$s->send(substr($q, 0, 2)
-		. pack('nnnnn', @addrs ? 0x8180 : 0x8183, 1, scalar @addrs,
-		       0, 0)
-		. $name . pack('nn', 1, 1)
-		. join '', map { pack 'nnnNnC4', 0xc00c, 1, 1, 1, 4,
-					split /\./ } @addrs);
-}
-EOP
-
 my $port = $t->port(8081);
 my $backend = $t->backend(8081, addr => '0.0.0.0');
 
 $t->backend(8082);
 $t->write_file('addrs', '127.0.0.2 127.0.0.3');
-$t->daemon([$^X, 'dns.pl', '%%PORT_8090%%']);
+$t->dns(8090);
 $t->run();
 
 sub peers {
