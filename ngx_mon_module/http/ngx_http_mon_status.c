@@ -78,8 +78,12 @@ ngx_http_mon_status_handler(ngx_http_request_t *r)
     ngx_http_mon_status_t  *st;
 
     rc = ngx_http_mon_status_begin(r);
+
     if (rc != NGX_OK) {
-        return rc;
+        return ngx_http_mon_status_error(r, rc,
+                                   rc == NGX_HTTP_SERVICE_UNAVAILABLE
+                                   ? "this worker does not record"
+                                   : "the body of the request is no good");
     }
 
     st = ngx_pcalloc(r->pool, sizeof(ngx_http_mon_status_t));
@@ -108,7 +112,7 @@ ngx_http_mon_status_handler(ngx_http_request_t *r)
 }
 
 
-/* headers of every answer; what is wrong with the body or the module */
+/* headers of every answer; NGX_OK, or the status of an error */
 
 static ngx_int_t
 ngx_http_mon_status_begin(ngx_http_request_t *r)
@@ -126,17 +130,10 @@ ngx_http_mon_status_begin(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         r->keepalive = 0;
-        r->lingering_close = 0;
-
-        return ngx_http_mon_status_error(r, rc, "the body can't be read");
+        return rc;
     }
 
-    if (!ngx_mon_active) {
-        return ngx_http_mon_status_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                         "this worker does not record");
-    }
-
-    return NGX_OK;
+    return ngx_mon_active ? NGX_OK : NGX_HTTP_SERVICE_UNAVAILABLE;
 }
 
 

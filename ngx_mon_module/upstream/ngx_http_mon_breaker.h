@@ -227,6 +227,12 @@ ngx_int_t ngx_http_mon_breaker_command(ngx_uint_t i, ngx_uint_t command,
     ngx_log_t *log);
 
 
+/* ngx_http_mon_api_breaker.c */
+
+/* http/breakers of the API. */
+extern const ngx_mon_branch_t  ngx_http_mon_api_breakers;
+
+
 #pragma GCC visibility pop
 
 

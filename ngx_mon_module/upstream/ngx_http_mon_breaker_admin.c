@@ -74,23 +74,34 @@ ngx_http_mon_breaker_view(ngx_uint_t i, ngx_http_mon_breaker_view_t *v)
 ngx_int_t
 ngx_http_mon_breaker_find(ngx_str_t *name)
 {
-    ngx_uint_t               i;
-    ngx_http_mon_breaker_t  *b;
+    ngx_uint_t                         i, k;
+    ngx_http_mon_breaker_t           **b;
+    ngx_http_mon_breaker_main_conf_t  *bmcf;
 
-    for (i = 0; /* void */ ; i++) {
+    bmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_mon_breaker_module);
+    if (bmcf == NULL) {
+        return NGX_ERROR;
+    }
 
-        b = ngx_http_mon_breaker_nth(i);
+    b = bmcf->breakers.elts;
 
-        if (b == NULL) {
-            return NGX_ERROR;
+    for (i = 0, k = 0; k < bmcf->breakers.nelts; k++) {
+
+        if (b[k]->same) {
+            continue;
         }
 
-        if (b->name.len == name->len
-            && ngx_strncmp(b->name.data, name->data, name->len) == 0)
+        if (b[k]->name.len == name->len
+            && ngx_strncmp(b[k]->name.data, name->data, name->len) == 0)
         {
             return i;
         }
+
+        i++;
     }
+
+    return NGX_ERROR;
 }
 
 

@@ -104,6 +104,8 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
 
     bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
 
+    ngx_mon_add_branch(&ngx_http_mon_api_breakers);
+
     if (bmcf->breakers.nelts == 0) {
         return NGX_OK;
     }
