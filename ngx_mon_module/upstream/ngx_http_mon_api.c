@@ -26,6 +26,9 @@
 
 static ngx_int_t ngx_http_mon_api_find(const ngx_mon_walk_t *w);
 static ngx_int_t ngx_http_mon_api_emit(ngx_mon_walk_t *w, ngx_mon_emit_t *e);
+static ngx_uint_t ngx_http_mon_api_writes(const ngx_mon_walk_t *w);
+static ngx_int_t ngx_http_mon_api_write(ngx_mon_walk_t *w, ngx_uint_t method,
+    const char **message);
 static ngx_http_mon_upstream_t *ngx_http_mon_api_upstream(
     ngx_http_mon_upstream_main_conf_t *mcf, const ngx_str_t *label);
 static ngx_http_mon_peer_t *ngx_http_mon_api_named(
@@ -47,8 +50,8 @@ const ngx_mon_branch_t  ngx_http_mon_api_upstreams = {
     ngx_string("http/upstreams"),
     ngx_http_mon_api_find,
     ngx_http_mon_api_emit,
-    NULL,
-    NULL
+    ngx_http_mon_api_writes,
+    ngx_http_mon_api_write
 };
 
 
@@ -73,6 +76,58 @@ ngx_http_mon_api_find(const ngx_mon_walk_t *w)
     {
         return NGX_DECLINED;
     }
+
+    return NGX_OK;
+}
+
+
+/* {u}/peers/{p}/eject, and restore */
+
+static ngx_uint_t
+ngx_http_mon_api_writes(const ngx_mon_walk_t *w)
+{
+    ngx_mon_walk_t  peer;
+
+    if (w->nrest != 4
+        || (!ngx_mon_path_is(&w->rest[3], "eject")
+            && !ngx_mon_path_is(&w->rest[3], "restore")))
+    {
+        return 0;
+    }
+
+    peer = *w;
+    peer.nrest = 3;
+
+    return ngx_http_mon_api_find(&peer) == NGX_OK ? NGX_HTTP_POST : 0;
+}
+
+
+static ngx_int_t
+ngx_http_mon_api_write(ngx_mon_walk_t *w, ngx_uint_t method,
+    const char **message)
+{
+    ngx_int_t                           rc;
+    ngx_http_mon_peer_t                *peer;
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_mon_peer_refresh();
+    peer = ngx_http_mon_api_named(mcf, ngx_http_mon_api_upstream(mcf,
+                                                         &w->rest[0]),
+                                  &w->rest[2]);
+
+    rc = ngx_http_mon_api_command(peer, ngx_mon_path_is(&w->rest[3], "eject"));
+
+    if (rc != NGX_OK) {
+        *message = "peers are ejected in an upstream with mon_outlier, "
+                   "mon_check or mon_slow_start only";
+        return rc;
+    }
+
+    /* what was read in this millisecond is no longer true */
+
+    mcf->refreshed_at = ngx_current_msec - 1;
+
+    w->nrest = 3;
 
     return NGX_OK;
 }
@@ -250,6 +305,8 @@ ngx_http_mon_api_head(ngx_http_mon_upstream_t *up, ngx_mon_emit_t *e)
         ngx_mon_emit_word(e, "total", NULL);
         ngx_mon_emit_word(e, "usable", NULL);
     }
+
+    ngx_http_mon_api_protected(up, e);
 }
 
 

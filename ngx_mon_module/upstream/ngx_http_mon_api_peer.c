@@ -20,8 +20,6 @@ static void ngx_http_mon_api_responses(ngx_mon_node_t *node,
 static void ngx_http_mon_api_statuses(ngx_mon_node_t *node, uint64_t *counts);
 static ngx_uint_t ngx_http_mon_api_status(ngx_mon_node_t *node,
     ngx_uint_t status, uint64_t *counts);
-static void ngx_http_mon_api_vector(ngx_uint_t cell, const int64_t *cells,
-    const char *name, ngx_mon_emit_t *e);
 static void ngx_http_mon_api_histograms(ngx_mon_node_t *node,
     ngx_mon_emit_t *e);
 
@@ -38,17 +36,20 @@ ngx_http_mon_api_peer(ngx_http_mon_peer_t *peer, ngx_mon_emit_t *e)
 
     node = ngx_mon_find(NGX_MON_G_UPSTREAM, NULL, values, 2);
 
-    ngx_http_mon_api_state(peer, e);
-
     ngx_memzero(cells, sizeof(cells));
 
     if (node) {
         ngx_mon_read(node, cells);
     }
 
+    ngx_http_mon_api_state(peer, e);
+    ngx_http_mon_api_outlier(peer, cells, e);
+    ngx_mon_emit_word(e, "check", NULL);
+
     ngx_mon_emit_number(e, "in_flight", cells[NGX_MON_PEER_IN_FLIGHT]);
     ngx_http_mon_api_responses(node, e);
-    ngx_http_mon_api_vector(NGX_MON_FAILURES, cells, "failures", e);
+    ngx_http_mon_api_vector(NGX_MON_G_UPSTREAM, NGX_MON_FAILURES, cells,
+                            "failures", e);
     ngx_mon_emit_number(e, "sent_bytes", cells[NGX_MON_SENT_BYTES]);
     ngx_mon_emit_number(e, "received_bytes", cells[NGX_MON_RECEIVED_BYTES]);
     ngx_mon_emit_number(e, "connections_reused", cells[NGX_MON_REUSED]);
@@ -170,17 +171,15 @@ ngx_http_mon_api_status(ngx_mon_node_t *node, ngx_uint_t status,
 }
 
 
-/* an object of the values of a vector, and their sum */
-
-static void
-ngx_http_mon_api_vector(ngx_uint_t cell, const int64_t *cells,
-    const char *name, ngx_mon_emit_t *e)
+void
+ngx_http_mon_api_vector(ngx_uint_t group, ngx_uint_t cell,
+    const int64_t *cells, const char *name, ngx_mon_emit_t *e)
 {
     int64_t                  total;
     ngx_uint_t               i;
     const ngx_mon_metric_t  *m;
 
-    m = ngx_mon_metric(NGX_MON_G_UPSTREAM, cell);
+    m = ngx_mon_metric(group, cell);
 
     ngx_mon_emit_open(e, name, '{');
 

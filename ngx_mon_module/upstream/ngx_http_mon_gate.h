@@ -58,8 +58,6 @@ ngx_mon_guard_t *ngx_http_mon_gate_words(ngx_http_mon_hook_t *hook,
 /* what an operator sees of a peer */
 
 typedef struct {
-    ngx_str_t                name;
-
     /* NGX_MON_STATE_*, and whether by hand */
     ngx_uint_t               state;
     ngx_uint_t               forced;
@@ -82,15 +80,18 @@ typedef struct {
 
 
 /*
- * Fills p with the i-th peer in the balancer's list, backup ones last; its
- * name is borrowed until the handler returns.  NGX_OK, or NGX_DONE past the
- * last, or where the upstream has no gate.
+ * Fills p with the peer of that name: NGX_OK, or NGX_DECLINED where the
+ * upstream has no gate, or no room for the peer.
  */
-ngx_int_t ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_uint_t i,
+ngx_int_t ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_str_t *peer,
     ngx_http_mon_gate_peer_t *p);
 
-/* Whether ejected peers are used because no other is left. */
+/* Whether ejected peers are used because no other is left; how often so. */
 ngx_uint_t ngx_http_mon_gate_panic(ngx_http_mon_hook_t *hook);
+uint64_t ngx_http_mon_gate_panics(ngx_http_mon_hook_t *hook);
+
+/* Whether the upstream's peers are judged by mon_outlier. */
+ngx_uint_t ngx_http_mon_gate_judges(ngx_http_mon_hook_t *hook);
 
 /*
  * Takes a peer out until it is restored, or lets it in whatever put it out,

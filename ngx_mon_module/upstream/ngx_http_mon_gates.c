@@ -177,8 +177,7 @@ ngx_http_mon_gates_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
     ngx_http_mon_gate_update(gate);
 
     cells[NGX_MON_PANIC] = ngx_http_mon_gate_panic(&mcf->hooks[i]);
-    cells[NGX_MON_PANICS] = __atomic_load_n(&gate->pool->panics,
-                                            __ATOMIC_RELAXED);
+    cells[NGX_MON_PANICS] = ngx_http_mon_gate_panics(&mcf->hooks[i]);
 
     values[0] = gate->hook->upstream->label;
 
@@ -198,6 +197,22 @@ ngx_http_mon_gate_panic(ngx_http_mon_hook_t *hook)
 {
     return hook->gate && ngx_mon_pool_panic(hook->gate->pool, ngx_current_msec,
                                             NGX_HTTP_MON_PANIC_HOLD);
+}
+
+
+uint64_t
+ngx_http_mon_gate_panics(ngx_http_mon_hook_t *hook)
+{
+    return hook->gate ? __atomic_load_n(&hook->gate->pool->panics,
+                                        __ATOMIC_RELAXED)
+                      : 0;
+}
+
+
+ngx_uint_t
+ngx_http_mon_gate_judges(ngx_http_mon_hook_t *hook)
+{
+    return hook->gate && hook->gate->on;
 }
 
 
@@ -337,7 +352,7 @@ ngx_http_mon_gate_restore(ngx_http_mon_hook_t *hook, ngx_str_t *peer)
 
 
 ngx_int_t
-ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_uint_t i,
+ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_str_t *peer,
     ngx_http_mon_gate_peer_t *p)
 {
     uint64_t               now;
@@ -347,29 +362,16 @@ ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_uint_t i,
     ngx_http_mon_guard_t  *guard;
     ngx_mon_window_sum_t   sum;
 
-    gate = hook->gate;
+    guard = ngx_http_mon_gate_guard(hook, peer);
 
-    if (gate == NULL) {
-        return NGX_DONE;
-    }
-
-    ngx_http_mon_gate_update(gate);
-
-    /* those that found no room have no figures */
-
-    while (i < gate->nseats && gate->seats[i].guard == NULL) {
-        i++;
-    }
-
-    if (i >= gate->nseats) {
-        return NGX_DONE;
+    if (guard == NULL) {
+        return NGX_DECLINED;
     }
 
     now = ngx_current_msec;
-    guard = gate->seats[i].guard;
+    gate = hook->gate;
     g = guard->shared;
 
-    p->name = guard->name;
     p->state = ngx_http_mon_guard_state(gate, guard, &mode);
     p->forced = __atomic_load_n(&g->forced, __ATOMIC_RELAXED) != 0;
     p->trial = (mode == NGX_MON_GUARD_TRIAL);

@@ -277,11 +277,27 @@ extern const ngx_mon_branch_t  ngx_http_mon_api_upstreams;
 
 /* ngx_http_mon_api_peer.c */
 
-/*
- * Emits the value of a peer that is there; up->known tells whether its state
- * is.
- */
+/* Emits the members of a peer that is there, and state if up->known. */
 void ngx_http_mon_api_peer(ngx_http_mon_peer_t *peer, ngx_mon_emit_t *e);
+
+/* Emits an object of a vector's values, by name, and "total", their sum. */
+void ngx_http_mon_api_vector(ngx_uint_t group, ngx_uint_t cell,
+    const int64_t *cells, const char *name, ngx_mon_emit_t *e);
+
+
+/* ngx_http_mon_api_protect.c */
+
+/* Emits the members of an upstream that say what protects it. */
+void ngx_http_mon_api_protected(ngx_http_mon_upstream_t *up,
+    ngx_mon_emit_t *e);
+
+/* The same of a peer; cells: of the group UPSTREAM. */
+void ngx_http_mon_api_outlier(ngx_http_mon_peer_t *peer, const int64_t *cells,
+    ngx_mon_emit_t *e);
+
+/* Ejects or restores the peer: NGX_OK, or NGX_DECLINED without a gate. */
+ngx_int_t ngx_http_mon_api_command(ngx_http_mon_peer_t *peer,
+    ngx_uint_t eject);
 
 
 #pragma GCC visibility pop
