@@ -251,26 +251,39 @@ ngx_mon_breaker_left(const ngx_mon_breaker_t *b, uint64_t state, uint64_t now)
 }
 
 
-/* the time is up, or further away than it can be: then the clock was set */
+/*
+ * The same, and brings a time back that is further away than it can be: the
+ * clock was set, or max_open was longer once.
+ */
+
+static uint64_t
+ngx_mon_breaker_until(ngx_mon_breaker_t *b, uint64_t state, uint64_t now)
+{
+    uint64_t  left, until;
+
+    left = ngx_mon_breaker_left(b, state, now);
+    until = (now + left) & NGX_MON_BREAKER_TIME;
+
+    if (left && !ngx_mon_breaker_forced(state)
+        && (state & NGX_MON_BREAKER_TIME) > until)
+    {
+        (void) ngx_mon_breaker_swap(&b->shared->state, state,
+                                    (state & ~NGX_MON_BREAKER_TIME) | until);
+    }
+
+    return left;
+}
+
+
+/* makes it half open where it is time; the state then */
 
 static uint64_t
 ngx_mon_breaker_open(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
     ngx_mon_breaker_change_t *change)
 {
-    uint64_t  left, until, next;
+    uint64_t  next;
 
-    left = ngx_mon_breaker_left(b, state, now);
-    until = (now + left) & NGX_MON_BREAKER_TIME;
-
-    if (left) {
-
-        if (!ngx_mon_breaker_forced(state)
-            && (state & NGX_MON_BREAKER_TIME) > until)
-        {
-            next = (state & ~NGX_MON_BREAKER_TIME) | until;
-            (void) ngx_mon_breaker_swap(&b->shared->state, state, next);
-        }
-
+    if (ngx_mon_breaker_until(b, state, now)) {
         return state;
     }
 
@@ -460,7 +473,7 @@ ngx_mon_breaker_began(ngx_mon_breaker_t *b, uint64_t now,
 
 
 uint64_t
-ngx_mon_breaker_wait(const ngx_mon_breaker_t *b, uint64_t now)
+ngx_mon_breaker_wait(ngx_mon_breaker_t *b, uint64_t now)
 {
     uint64_t    state;
     ngx_uint_t  held, done;
@@ -470,7 +483,7 @@ ngx_mon_breaker_wait(const ngx_mon_breaker_t *b, uint64_t now)
     switch (ngx_mon_breaker_kind(state)) {
 
     case NGX_MON_BREAKER_OPEN:
-        return ngx_mon_breaker_left(b, state, now);
+        return ngx_mon_breaker_until(b, state, now);
 
     case NGX_MON_BREAKER_HALF_OPEN:
         held = ngx_mon_trial_count(b->shared->slots, b->conf->probes,

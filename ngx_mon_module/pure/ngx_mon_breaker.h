@@ -246,9 +246,10 @@ void ngx_mon_breaker_began(ngx_mon_breaker_t *b, uint64_t now,
 
 
 /*
- * Milliseconds to wait before a call has a chance, 0: now.  Changes nothing.
+ * Milliseconds to wait before a call has a chance, 0: now.  Lets nothing
+ * through.
  */
-uint64_t ngx_mon_breaker_wait(const ngx_mon_breaker_t *b, uint64_t now);
+uint64_t ngx_mon_breaker_wait(ngx_mon_breaker_t *b, uint64_t now);
 
 
 /*

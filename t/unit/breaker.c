@@ -649,6 +649,17 @@ clock_backward(void **state)
     refused(1000 + left - 1);
     assert_int_equal(enter(1000 + left, &pass), NGX_AGAIN);
 
+    /* the same for who only looks, and with a shorter time than it was */
+
+    setup(state);
+    trip(T);
+    assert_in_range(ngx_mon_breaker_wait(&breaker, T), 9000, 11000);
+    conf.open = conf.max_open = 100;
+    left = ngx_mon_breaker_wait(&breaker, T);
+    assert_int_equal(left, 110);
+    assert_int_equal(ngx_mon_breaker_wait(&breaker, T + 109), 1);
+    assert_int_equal(ngx_mon_breaker_wait(&breaker, T + 110), 0);
+
     setup(state);
     calls(19, T, 1, 0);
     calls(1, 5000, 1, 0);
