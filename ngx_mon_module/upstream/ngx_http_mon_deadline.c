@@ -11,6 +11,12 @@
 typedef void (*ngx_http_mon_deadline_pt)(ngx_http_request_t *r, void *data);
 
 
+typedef struct {
+    ngx_http_event_handler_pt  wake;
+    ngx_uint_t                 busy;
+} ngx_http_mon_deadline_busy_t;
+
+
 static void ngx_http_mon_deadline_each(ngx_http_request_t *r,
     ngx_http_mon_deadline_pt handler, void *data);
 static void ngx_http_mon_deadline_below(ngx_http_request_t *r,
@@ -82,24 +88,28 @@ ngx_http_mon_deadline_listed(ngx_http_request_t *r)
 
 
 ngx_uint_t
-ngx_http_mon_deadline_busy(ngx_http_request_t *r)
+ngx_http_mon_deadline_busy(ngx_http_request_t *r,
+    ngx_http_event_handler_pt wake)
 {
-    ngx_uint_t  busy;
+    ngx_http_mon_deadline_busy_t  ctx;
 
-    busy = 0;
-    ngx_http_mon_deadline_each(r, ngx_http_mon_deadline_aio, &busy);
+    ctx.wake = wake;
+    ctx.busy = 0;
 
-    return busy;
+    ngx_http_mon_deadline_each(r, ngx_http_mon_deadline_aio, &ctx);
+
+    return ctx.busy;
 }
 
 
 static void
 ngx_http_mon_deadline_aio(ngx_http_request_t *r, void *data)
 {
-    ngx_uint_t  *busy = data;
+    ngx_http_mon_deadline_busy_t  *ctx = data;
 
     if (r->aio) {
-        *busy = 1;
+        r->write_event_handler = ctx->wake;
+        ctx->busy = 1;
     }
 }
 
@@ -160,11 +170,6 @@ ngx_http_mon_deadline_action(ngx_http_request_t *r)
 
     } else if (u->resolved && u->resolved->ctx) {
         c->log->action = "resolving upstream";
-
-    } else if (u->peer.connection
-               && u->peer.connection->fd == (ngx_socket_t) -1)
-    {
-        c->log->action = "waiting to retry";
 
     } else if (u->request_body_sent && u->peer.connection) {
         c->log->action = "reading response header from upstream";

@@ -27,8 +27,13 @@
 /* Milliseconds that the request has left, or NGX_TIMER_INFINITE. */
 ngx_msec_t ngx_http_mon_deadline_left(ngx_http_request_t *r);
 
-/* Whether a thread, or the kernel, works for it: it can't be ended now. */
-ngx_uint_t ngx_http_mon_deadline_busy(ngx_http_request_t *r);
+/*
+ * Whether a thread, or the kernel, works for it, so that it can't be ended
+ * now.  wake is called then when that is done, and possibly before, instead of
+ * what would go on; the caller of wake runs what was posted.
+ */
+ngx_uint_t ngx_http_mon_deadline_busy(ngx_http_request_t *r,
+    ngx_http_event_handler_pt wake);
 
 /* Writes the line of the error log; time is what was exceeded, ms. */
 void ngx_http_mon_deadline_log(ngx_http_request_t *r, ngx_msec_t time);

@@ -7,8 +7,8 @@
 #include "ngx_http_mon_deadline.h"
 
 
-/* how long to wait for a thread that works for the request, milliseconds */
-#define NGX_HTTP_MON_DEADLINE_BUSY  5
+/* how often to look after a thread that works for the request, milliseconds */
+#define NGX_HTTP_MON_DEADLINE_BUSY  100
 
 
 typedef struct {
@@ -52,6 +52,8 @@ static ngx_http_mon_deadline_ctx_t *ngx_http_mon_deadline_create(
     ngx_http_request_t *r);
 static void ngx_http_mon_deadline_cleanup(void *data);
 static void ngx_http_mon_deadline_expired(ngx_event_t *ev);
+static void ngx_http_mon_deadline_wake(ngx_http_request_t *r);
+static void ngx_http_mon_deadline_expire(ngx_http_mon_deadline_ctx_t *ctx);
 
 
 static ngx_command_t  ngx_http_mon_deadline_commands[] = {
@@ -365,14 +367,42 @@ ngx_http_mon_deadline_cleanup(void *data)
 static void
 ngx_http_mon_deadline_expired(ngx_event_t *ev)
 {
-    ngx_connection_t             *c;
-    ngx_http_request_t           *r;
-    ngx_http_mon_deadline_ctx_t  *ctx;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
     r = ev->data;
     c = r->connection;
-    ctx = (ngx_http_mon_deadline_ctx_t *)
-          ((u_char *) ev - offsetof(ngx_http_mon_deadline_ctx_t, event));
+
+    ngx_http_mon_deadline_expire((ngx_http_mon_deadline_ctx_t *)
+        ((u_char *) ev - offsetof(ngx_http_mon_deadline_ctx_t, event)));
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* a thread has done its work, or the client reads again */
+
+static void
+ngx_http_mon_deadline_wake(ngx_http_request_t *r)
+{
+    ngx_http_mon_deadline_ctx_t  *ctx;
+
+    ctx = ngx_http_mon_deadline_find(r->main);
+
+    if (ctx) {
+        ngx_http_mon_deadline_expire(ctx);
+    }
+}
+
+
+static void
+ngx_http_mon_deadline_expire(ngx_http_mon_deadline_ctx_t *ctx)
+{
+    ngx_event_t         *ev;
+    ngx_http_request_t  *r;
+
+    ev = &ctx->event;
+    r = ev->data;
 
     if (r->done || r->post_action
         || (r->header_sent && r->upstream && r->upstream->upgrade))
@@ -381,20 +411,22 @@ ngx_http_mon_deadline_expired(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_http_mon_deadline_busy(r)) {
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    if (ngx_http_mon_deadline_busy(r, ngx_http_mon_deadline_wake)) {
         ngx_add_timer(ev, NGX_HTTP_MON_DEADLINE_BUSY);
         return;
     }
 
     /* a client that left may have been outlived for the sake of a cache */
 
-    if (!c->error) {
+    if (!r->connection->error) {
         ctx->missed = 1;
         ngx_http_mon_deadline_log(r, ctx->time);
     }
 
     ngx_http_mon_deadline_stop(r, ctx->time);
     ngx_http_mon_deadline_end(r);
-
-    ngx_http_run_posted_requests(c);
 }
