@@ -57,6 +57,9 @@ server {
     listen 127.0.0.1:%%PORT_8084%% http2;
     listen 127.0.0.1:%%PORT_8086%% ssl;
 
+    # nginx mixes up streams when it goes on from a cached gRPC connection
+    keepalive_requests 1;
+
     ssl_certificate %%TESTDIR%%/cert.pem;
     ssl_certificate_key %%TESTDIR%%/key.pem;
 
