@@ -44,7 +44,10 @@ ngx_http_mon_check_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
     mcf = ngx_http_cycle_get_module_main_conf(cycle,
                                               ngx_http_mon_check_module);
 
+    /* without a master nginx has no connections after a reload */
+
     if (mcf == NULL || !leader || !ngx_mon_active
+        || cycle->connections == NULL
         || ngx_exiting || ngx_quit || ngx_terminate)
     {
         ngx_http_mon_check_stop();
