@@ -92,6 +92,19 @@ ngx_uint_t ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status);
  */
 void ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted);
 
+/* Counts what limit_req and limit_conn did with the request. */
+void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);
+
+/* Counts the request by its protocol, whichever it is. */
+void ngx_http_mon_protocol(ngx_http_request_t *r);
+
+/*
+ * The counter of requests that key stands for, the bit of the method above
+ * ten bits of the status, below the series s; remembered in child.
+ */
+ngx_mon_series_t *ngx_http_mon_request(ngx_mon_series_t *s,
+    ngx_mon_child_t *child, ngx_uint_t key);
+
 /*
  * The series of the location with the request's values of mon_label; never
  * NULL.  To be asked in the log phase of the main request.

@@ -16,9 +16,9 @@ typedef struct {
     ngx_mon_series_t          *series;
 
     /* as the client sent it: an error page makes it GET */
-    ngx_uint_t                 method;
+    uint32_t                   method;
 
-    ngx_uint_t                 upgraded;
+    uint32_t                   upgraded;
 
     /* the last one whose look-up in a cache was counted */
     ngx_http_upstream_t       *upstream;
@@ -32,46 +32,22 @@ static ngx_int_t ngx_http_mon_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
 static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
+static ngx_mon_inline ngx_http_mon_ctx_t *ngx_http_mon_create_ctx(
+    ngx_http_request_t *r, ngx_http_mon_loc_conf_t *mlcf);
 static void ngx_http_mon_cleanup(void *data);
+static ngx_mon_inline void ngx_http_mon_begin(ngx_http_mon_ctx_t *ctx,
+    ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_series_t *ngx_http_mon_series(ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_inline void ngx_http_mon_done(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf);
 static ngx_mon_inline void ngx_http_mon_count(ngx_http_request_t *r,
     ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf,
     ngx_mon_series_t *s, ngx_uint_t shared);
-static void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);
-static void ngx_http_mon_protocol(ngx_http_request_t *r);
-static ngx_mon_series_t *ngx_http_mon_requests(ngx_mon_series_t *s,
-    ngx_uint_t bit, ngx_uint_t status);
+static ngx_mon_inline ngx_mon_series_t *ngx_http_mon_requests(
+    ngx_mon_series_t *s, ngx_uint_t bit, ngx_uint_t status);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_mon_next_header_filter;
-
-
-/* by the number of the bit of r->method */
-
-static ngx_str_t  ngx_http_mon_methods[] = {
-    ngx_string("other"),
-    ngx_string("GET"),
-    ngx_string("HEAD"),
-    ngx_string("POST"),
-    ngx_string("PUT"),
-    ngx_string("DELETE"),
-    ngx_string("MKCOL"),
-    ngx_string("COPY"),
-    ngx_string("MOVE"),
-    ngx_string("OPTIONS"),
-    ngx_string("PROPFIND"),
-    ngx_string("PROPPATCH"),
-    ngx_string("LOCK"),
-    ngx_string("UNLOCK"),
-    ngx_string("PATCH"),
-    ngx_string("TRACE"),
-    ngx_string("CONNECT")
-};
-
-#define NGX_HTTP_MON_METHODS                                                  \
-    (sizeof(ngx_http_mon_methods) / sizeof(ngx_str_t))
 
 
 ngx_int_t
@@ -162,6 +138,15 @@ ngx_http_mon_get_ctx(ngx_http_request_t *r)
         }
     }
 
+    return ngx_http_mon_create_ctx(r, NULL);
+}
+
+
+static ngx_mon_inline ngx_http_mon_ctx_t *
+ngx_http_mon_create_ctx(ngx_http_request_t *r, ngx_http_mon_loc_conf_t *mlcf)
+{
+    ngx_http_mon_ctx_t  *ctx;
+
     ctx = ngx_palloc(r->pool, sizeof(ngx_http_mon_ctx_t));
     if (ctx == NULL) {
         return NULL;
@@ -169,9 +154,9 @@ ngx_http_mon_get_ctx(ngx_http_request_t *r)
 
     ctx->start = ngx_http_mon_start(r);
     ctx->header = 0;
-    ctx->conf = NULL;
+    ctx->conf = mlcf;
     ctx->series = NULL;
-    ctx->method = r->method;
+    ctx->method = (uint32_t) r->method;
     ctx->upgraded = 0;
     ctx->upstream = NULL;
 
@@ -229,13 +214,24 @@ ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
         return;
     }
 
-    ctx->series = mlcf->series ? mlcf->series : ngx_http_mon_series(mlcf);
-
-    ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, 1);
+    ngx_http_mon_begin(ctx, mlcf);
 
     if (ngx_mon_unlikely(ctx->upgraded)) {
         ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
     }
+}
+
+
+static ngx_mon_inline void
+ngx_http_mon_begin(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
+{
+    ngx_mon_series_t  *s;
+
+    s = mlcf->series ? mlcf->series : ngx_http_mon_series(mlcf);
+
+    ctx->series = s;
+
+    ngx_mon_add(s, NGX_MON_IN_FLIGHT, 1);
 }
 
 
@@ -316,15 +312,23 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_mon_get_ctx(r);
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
 
-    if (ctx == NULL) {
+    if (ngx_mon_likely(ctx == NULL && !r->internal && !r->filter_finalize)) {
+
+        ctx = ngx_http_mon_create_ctx(r, mlcf);
+
+        if (ctx && mlcf->enable) {
+            ngx_http_mon_begin(ctx, mlcf);
+        }
+
         return NGX_DECLINED;
     }
 
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_module);
+    ctx = ngx_http_mon_get_ctx(r);
 
-    if (ctx->conf != mlcf) {
+    if (ctx && ctx->conf != mlcf) {
         ngx_http_mon_enter(ctx, mlcf);
     }
 
@@ -443,7 +447,9 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
         ngx_http_mon_count(r, ctx, mlcf, s, 0);
     }
 
-    if (ngx_mon_unlikely(r->limit_req_status | r->limit_conn_status)) {
+    if (ngx_mon_unlikely(r->limit_req_status != 0)
+        || ngx_mon_unlikely(r->limit_conn_status != 0))
+    {
         ngx_http_mon_limited(r, s);
     }
 
@@ -519,53 +525,13 @@ ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 }
 
 
-static void
-ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s)
-{
-    if (r->limit_req_status) {
-        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
-                       + r->limit_req_status - 1, 1);
-    }
-
-    if (r->limit_conn_status) {
-        ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_CONN
-                       + r->limit_conn_status - 1, 1);
-    }
-}
-
-
-/* one that never told its version, being malformed, has none */
-
-static void
-ngx_http_mon_protocol(ngx_http_request_t *r)
-{
-    ngx_uint_t  protocol;
-
-    if (r->http_version == NGX_HTTP_VERSION_10 && r->http_protocol.len == 0) {
-        return;
-    }
-
-    protocol = r->http_version < NGX_HTTP_VERSION_10 ? NGX_MON_PROTOCOL_09
-               : r->http_version < NGX_HTTP_VERSION_11 ? NGX_MON_PROTOCOL_10
-               : r->http_version < 3000 ? NGX_MON_PROTOCOL_2
-               : NGX_MON_PROTOCOL_3;
-
-    ngx_mon_add(ngx_mon_nginx(), NGX_MON_PROTOCOL + protocol, 1);
-}
-
-
 /* the counter of a method and a status, a child of the location's series */
 
-static ngx_mon_series_t *
+static ngx_mon_inline ngx_mon_series_t *
 ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t bit, ngx_uint_t status)
 {
-    u_char              buf[NGX_INT_T_LEN];
-    ngx_str_t           values[2];
-    ngx_uint_t          key, method;
-    ngx_mon_child_t    *child;
-    ngx_mon_series_t   *request;
-
-    /* the method is a bit, the first one of those that nginx knows not */
+    ngx_uint_t        key;
+    ngx_mon_child_t  *child;
 
     key = bit << 10 | status;
     child = &s->children[(status ^ (bit >> 1)) % NGX_MON_CHILDREN];
@@ -574,19 +540,5 @@ ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t bit, ngx_uint_t status)
         return child->series;
     }
 
-    method = __builtin_ctz((unsigned) bit | 0x80000000);
-    method = (method < NGX_HTTP_MON_METHODS) ? method : 0;
-
-    values[0] = ngx_http_mon_methods[method];
-    values[1].data = buf;
-    values[1].len = ngx_sprintf(buf, "%03ui", status) - buf;
-
-    request = ngx_mon_get(NGX_MON_G_REQUEST, s, NULL, values, 2, 0);
-
-    if (request->overflow == NULL) {
-        child->key = key;
-        child->series = request;
-    }
-
-    return request;
+    return ngx_http_mon_request(s, child, key);
 }
