@@ -7,18 +7,6 @@
 #include "ngx_http_mon_call.h"
 
 
-static ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc,
-    void *data);
-static void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
-    ngx_uint_t state);
-static void ngx_http_mon_attempt_notify(ngx_peer_connection_t *pc, void *data,
-    ngx_uint_t type);
-#if (NGX_SSL || NGX_COMPAT)
-static ngx_int_t ngx_http_mon_attempt_set_session(ngx_peer_connection_t *pc,
-    void *data);
-static void ngx_http_mon_attempt_save_session(ngx_peer_connection_t *pc,
-    void *data);
-#endif
 static void ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
     ngx_peer_connection_t *pc, ngx_uint_t reused);
 static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
@@ -37,123 +25,6 @@ static ngx_uint_t ngx_http_mon_attempt_timedout(ngx_peer_connection_t *pc);
 
 
 ngx_int_t
-ngx_http_mon_attempt_init(ngx_http_request_t *r,
-    ngx_http_upstream_srv_conf_t *us)
-{
-    ngx_int_t                           rc;
-    ngx_http_upstream_t                *u;
-    ngx_http_mon_hook_t                *hook;
-    ngx_http_mon_attempt_t             *a;
-    ngx_http_mon_upstream_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
-
-    hook = ngx_http_mon_hook_find(mcf, us);
-
-    if (hook == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = hook->init(r, us);
-
-    if (rc != NGX_OK || !ngx_mon_active) {
-        return rc;
-    }
-
-    a = ngx_palloc(r->pool, hook->guarded ? sizeof(ngx_http_mon_call_t)
-                                          : sizeof(ngx_http_mon_attempt_t));
-    if (a == NULL) {
-        return NGX_ERROR;
-    }
-
-    u = r->upstream;
-
-    a->upstream = u;
-    a->hook = hook;
-    a->series = NULL;
-    a->guarded = 0;
-
-    a->output_filter = u->output.output_filter;
-    a->filter_ctx = u->output.filter_ctx;
-
-    ngx_http_mon_attempt_wrap(a);
-
-    if (hook->guarded) {
-        a->guarded = 1;
-        return ngx_http_mon_call_begin((ngx_http_mon_call_t *) a, r);
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a)
-{
-    ngx_http_upstream_t  *u;
-
-    u = a->upstream;
-
-    a->data = u->peer.data;
-    a->get = u->peer.get;
-    a->free = u->peer.free;
-    a->notify = u->peer.notify;
-
-    u->peer.data = a;
-    u->peer.get = ngx_http_mon_attempt_get;
-    u->peer.free = ngx_http_mon_attempt_free;
-
-    if (a->notify) {
-        u->peer.notify = ngx_http_mon_attempt_notify;
-    }
-
-#if (NGX_SSL || NGX_COMPAT)
-
-    a->set_session = u->peer.set_session;
-    a->save_session = u->peer.save_session;
-
-    if (a->set_session) {
-        u->peer.set_session = ngx_http_mon_attempt_set_session;
-    }
-
-    if (a->save_session) {
-        u->peer.save_session = ngx_http_mon_attempt_save_session;
-    }
-
-#endif
-}
-
-
-ngx_int_t
-ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a, ngx_http_request_t *r)
-{
-    ngx_peer_connection_t  *pc, peer;
-
-    pc = &a->upstream->peer;
-
-    if (pc->data != a) {
-        return NGX_DECLINED;
-    }
-
-    peer = *pc;
-
-    pc->data = NULL;
-    pc->notify = NULL;
-
-    if (a->hook->init(r, a->hook->uscf) != NGX_OK) {
-        *pc = peer;
-        return NGX_DECLINED;
-    }
-
-    ngx_http_mon_attempt_wrap(a);
-
-    pc->tries = peer.tries;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_mon_attempt_t  *a = data;
@@ -161,7 +32,7 @@ ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
     ngx_int_t  rc;
 
     rc = a->guarded ? ngx_http_mon_call_get((ngx_http_mon_call_t *) a, pc)
-                    : a->get(pc, a->data);
+                    : ngx_http_mon_attempt_pick(a, pc);
 
     a->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
 
@@ -175,7 +46,7 @@ ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
 }
 
 
-static void
+void
 ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state)
 {
@@ -190,40 +61,8 @@ ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
         (void) ngx_http_mon_attempt_over(a, pc, state);
     }
 
-    a->free(pc, a->data, state);
+    ngx_http_mon_attempt_drop(a, pc, state);
 }
-
-
-static void
-ngx_http_mon_attempt_notify(ngx_peer_connection_t *pc, void *data,
-    ngx_uint_t type)
-{
-    ngx_http_mon_attempt_t  *a = data;
-
-    a->notify(pc, a->data, type);
-}
-
-
-#if (NGX_SSL || NGX_COMPAT)
-
-static ngx_int_t
-ngx_http_mon_attempt_set_session(ngx_peer_connection_t *pc, void *data)
-{
-    ngx_http_mon_attempt_t  *a = data;
-
-    return a->set_session(pc, a->data);
-}
-
-
-static void
-ngx_http_mon_attempt_save_session(ngx_peer_connection_t *pc, void *data)
-{
-    ngx_http_mon_attempt_t  *a = data;
-
-    a->save_session(pc, a->data);
-}
-
-#endif
 
 
 static void

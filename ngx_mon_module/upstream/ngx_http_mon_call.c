@@ -100,7 +100,7 @@ ngx_http_mon_call_peer(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     a = &call->attempt;
 
     return a->hook->gate ? ngx_http_mon_gate_get(call, pc)
-                         : a->get(pc, a->data);
+                         : ngx_http_mon_attempt_pick(a, pc);
 }
 
 
@@ -131,7 +131,7 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
                                              failure);
     }
 
-    a->free(pc, a->data, state);
+    ngx_http_mon_attempt_drop(a, pc, state);
 
     if (a->hook->gate) {
         ngx_http_mon_gate_end(call);

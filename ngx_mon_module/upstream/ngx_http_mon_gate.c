@@ -93,7 +93,7 @@ ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         rc = ngx_http_mon_gate_gated(call, pc);
 
     } else {
-        rc = call->attempt.get(pc, call->attempt.data);
+        rc = ngx_http_mon_attempt_pick(&call->attempt, pc);
     }
 
     if (ngx_mon_unlikely(rc == NGX_BUSY)) {
@@ -147,7 +147,7 @@ ngx_http_mon_gate_gated(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     for (i = 1; /* void */ ; i++) {
         ngx_http_mon_gate_open(gate, 0);
 
-        rc = call->attempt.get(pc, call->attempt.data);
+        rc = ngx_http_mon_attempt_pick(&call->attempt, pc);
         guard = ngx_http_mon_gate_chosen(gate, pc, rc);
 
         ngx_http_mon_gate_close(gate, guard);
@@ -304,7 +304,7 @@ ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
 
     tries = pc->tries;
 
-    call->attempt.free(pc, call->attempt.data, 0);
+    ngx_http_mon_attempt_drop(&call->attempt, pc, 0);
 
     pc->tries = tries;
     pc->sockaddr = NULL;
@@ -373,7 +373,7 @@ ngx_http_mon_gate_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     if (cached && ngx_http_mon_attempt_renew(&call->attempt, call->request)
                   == NGX_OK)
     {
-        return call->attempt.get(pc, call->attempt.data);
+        return ngx_http_mon_attempt_pick(&call->attempt, pc);
     }
 
     return NGX_BUSY;
@@ -425,7 +425,7 @@ ngx_http_mon_gate_anew(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         return NGX_BUSY;
     }
 
-    return call->attempt.get(pc, call->attempt.data);
+    return ngx_http_mon_attempt_pick(&call->attempt, pc);
 }
 
 

@@ -83,6 +83,19 @@ struct ngx_http_mon_upstream_s {
 };
 
 
+/* what a balancer has put into the peer */
+
+typedef struct {
+    ngx_event_get_peer_pt            get;
+    ngx_event_free_peer_pt           free;
+    ngx_event_notify_peer_pt         notify;
+#if (NGX_HTTP_SSL)
+    ngx_event_set_peer_session_pt    set_session;
+    ngx_event_save_peer_session_pt   save_session;
+#endif
+} ngx_http_mon_origin_t;
+
+
 /* an upstream that is hooked, found by its address */
 
 struct ngx_http_mon_hook_s {
@@ -92,6 +105,9 @@ struct ngx_http_mon_hook_s {
 
     /* uscf->peer.data is the list of a stock balancer */
     ngx_uint_t                       stock;
+
+    /* of the worker's first request; the next ones are the same */
+    ngx_http_mon_origin_t            origin;
 
     /* protected, here or in some location; NULL: not by this */
     ngx_uint_t                       guarded;
@@ -123,20 +139,21 @@ typedef struct {
     unsigned                          guarded:1;
 
     /* the originals */
-    ngx_event_get_peer_pt             get;
-    ngx_event_free_peer_pt            free;
-    ngx_event_notify_peer_pt          notify;
+    ngx_http_mon_origin_t            *origin;
     void                             *data;
-#if (NGX_SSL || NGX_COMPAT)
-    ngx_event_set_peer_session_pt     set_session;
-    ngx_event_save_peer_session_pt    save_session;
-#endif
     ngx_output_chain_filter_pt        output_filter;
     void                             *filter_ctx;
     ngx_int_t                       (*process_header)(ngx_http_request_t *r);
     void                            (*finalize_request)(ngx_http_request_t *r,
                                           ngx_int_t rc);
 } ngx_http_mon_attempt_t;
+
+
+/* The balancer's get and free. */
+#define ngx_http_mon_attempt_pick(a, pc)                                      \
+    (a)->origin->get(pc, (a)->data)
+#define ngx_http_mon_attempt_drop(a, pc, state)                               \
+    (a)->origin->free(pc, (a)->data, state)
 
 
 typedef struct {
@@ -232,14 +249,11 @@ ngx_int_t ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i,
 void ngx_http_mon_peer_check(ngx_mon_check_t *c);
 
 
-/* ngx_http_mon_attempt.c */
+/* ngx_http_mon_wrap.c */
 
 /* The hook's peer.init: the original one, then ours around it. */
 ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
-
-/* Puts itself in the place of what the balancer has set as the peer. */
-void ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a);
 
 /*
  * The balancer begins anew, as if no peer had been tried, with the tries that
@@ -248,6 +262,14 @@ void ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a);
  */
 ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a,
     ngx_http_request_t *r);
+
+
+/* ngx_http_mon_attempt.c */
+
+/* The peer's get and free. */
+ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data);
+void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
 
 /* Follows the request through what its protocol may have set anew. */
 void ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a);
