@@ -148,7 +148,7 @@ ngx_mon_out_json_text(ngx_mon_out_t *o, const ngx_str_t *s)
 
     for (p = from; p < last; p += n) {
 
-        n = ngx_mon_utf8_char(p, last);
+        n = *p < 0x80 ? 1 : ngx_mon_utf8_char(p, last);
 
         if (n) {
             continue;

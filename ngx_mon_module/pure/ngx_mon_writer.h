@@ -51,7 +51,7 @@ void ngx_mon_out_escaped(ngx_mon_out_t *o, const ngx_str_t *s,
 /* Appends s, which is valid UTF-8, as a JSON string, quotes included. */
 void ngx_mon_out_json(ngx_mon_out_t *o, const ngx_str_t *s);
 
-/* The same for any bytes: see ngx_mon_utf8_clean() for what becomes of them. */
+/* The same for any bytes: what is no valid UTF-8 becomes U+FFFD. */
 void ngx_mon_out_json_text(ngx_mon_out_t *o, const ngx_str_t *s);
 
 

@@ -43,8 +43,7 @@ ngx_http_mon_api_peer(ngx_http_mon_peer_t *peer, ngx_mon_emit_t *e)
     }
 
     ngx_http_mon_api_state(peer, e);
-    ngx_http_mon_api_outlier(peer, cells, e);
-    ngx_mon_emit_word(e, "check", NULL);
+    ngx_http_mon_api_guarded(peer, cells, e);
 
     ngx_mon_emit_number(e, "in_flight", cells[NGX_MON_PEER_IN_FLIGHT]);
     ngx_http_mon_api_responses(node, e);

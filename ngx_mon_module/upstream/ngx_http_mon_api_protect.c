@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_mon_breaker.h"
+#include "ngx_http_mon_check.h"
 #include "ngx_http_mon_gate.h"
 #include "ngx_http_mon_retry.h"
 #include "ngx_mon_retry.h"
@@ -16,6 +17,12 @@
 static void ngx_http_mon_api_retry(ngx_http_mon_upstream_t *up,
     ngx_mon_emit_t *e);
 static void ngx_http_mon_api_retries(ngx_http_mon_upstream_t *up,
+    ngx_mon_emit_t *e);
+static void ngx_http_mon_api_outlier(ngx_http_mon_gate_peer_t *p,
+    const int64_t *cells, ngx_mon_emit_t *e);
+static void ngx_http_mon_api_check(ngx_http_mon_peer_t *peer,
+    ngx_uint_t state, const int64_t *cells, ngx_mon_emit_t *e);
+static void ngx_http_mon_api_checked(ngx_http_mon_check_info_t *info,
     ngx_mon_emit_t *e);
 
 
@@ -82,7 +89,7 @@ ngx_http_mon_api_retries(ngx_http_mon_upstream_t *up, ngx_mon_emit_t *e)
 
 
 void
-ngx_http_mon_api_outlier(ngx_http_mon_peer_t *peer, const int64_t *cells,
+ngx_http_mon_api_guarded(ngx_http_mon_peer_t *peer, const int64_t *cells,
     ngx_mon_emit_t *e)
 {
     ngx_int_t                  rc;
@@ -105,29 +112,100 @@ ngx_http_mon_api_outlier(ngx_http_mon_peer_t *peer, const int64_t *cells,
         ngx_mon_emit_word(e, "share", NULL);
     }
 
-    if (rc != NGX_OK || !ngx_http_mon_gate_judges(hook)) {
+    if (rc == NGX_OK && ngx_http_mon_gate_judges(hook)) {
+        ngx_http_mon_api_outlier(&p, cells, e);
+
+    } else {
         ngx_mon_emit_word(e, "outlier", NULL);
-        return;
     }
 
+    ngx_http_mon_api_check(peer, p.check, cells, e);
+}
+
+
+static void
+ngx_http_mon_api_outlier(ngx_http_mon_gate_peer_t *p, const int64_t *cells,
+    ngx_mon_emit_t *e)
+{
     ngx_mon_emit_open(e, "outlier", '{');
     ngx_mon_emit_number(e, "ejections", cells[NGX_MON_EJECTIONS]);
-    ngx_mon_emit_number(e, "ejected_in_a_row", p.row);
+    ngx_mon_emit_number(e, "ejected_in_a_row", p->row);
 
-    if (p.left) {
-        ngx_mon_emit_ms(e, "trial_in", p.left);
+    if (p->left) {
+        ngx_mon_emit_ms(e, "trial_in", p->left);
 
     } else {
         ngx_mon_emit_word(e, "trial_in", NULL);
     }
 
     ngx_mon_emit_open(e, "window", '{');
-    ngx_mon_emit_number(e, "calls", p.calls);
-    ngx_mon_emit_number(e, "failed", p.failed);
-    ngx_mon_emit_ratio(e, "failed_ratio", p.failed, p.calls);
-    ngx_mon_emit_number(e, "failed_in_a_row", p.consecutive);
+    ngx_mon_emit_number(e, "calls", p->calls);
+    ngx_mon_emit_number(e, "failed", p->failed);
+    ngx_mon_emit_ratio(e, "failed_ratio", p->failed, p->calls);
+    ngx_mon_emit_number(e, "failed_in_a_row", p->consecutive);
     ngx_mon_emit_close(e, '}');
 
+    ngx_mon_emit_close(e, '}');
+}
+
+
+static void
+ngx_http_mon_api_check(ngx_http_mon_peer_t *peer, ngx_uint_t state,
+    const int64_t *cells, ngx_mon_emit_t *e)
+{
+    ngx_http_mon_check_info_t  info;
+
+    /* by NGX_MON_GUARD_UNCHECKED and on */
+
+    static const char         *states[] = { "unchecked", "failed", "passed" };
+
+    if (ngx_http_mon_check_info(peer->upstream->hook, &peer->name, &info)
+        != NGX_OK)
+    {
+        ngx_mon_emit_word(e, "check", NULL);
+        return;
+    }
+
+    ngx_mon_emit_open(e, "check", '{');
+    ngx_mon_emit_word(e, "state", states[ngx_min(state, 2)]);
+    ngx_mon_emit_number(e, "passed", cells[NGX_MON_CHECKS
+                                           + NGX_MON_CHECK_PASS]);
+    ngx_mon_emit_number(e, "failed", cells[NGX_MON_CHECKS
+                                           + NGX_MON_CHECK_FAIL]);
+    ngx_mon_emit_number(e, "passed_in_a_row", info.passes);
+    ngx_mon_emit_number(e, "failed_in_a_row", info.fails);
+    ngx_mon_emit_ms(e, "next_in", info.due);
+
+    if (info.checked) {
+        ngx_http_mon_api_checked(&info, e);
+
+    } else {
+        ngx_mon_emit_word(e, "last", NULL);
+    }
+
+    ngx_mon_emit_close(e, '}');
+}
+
+
+static void
+ngx_http_mon_api_checked(ngx_http_mon_check_info_t *info, ngx_mon_emit_t *e)
+{
+    ngx_str_t  text;
+
+    ngx_mon_emit_open(e, "last", '{');
+    ngx_mon_emit_flag(e, "passed", info->passed);
+
+    if (info->passed) {
+        ngx_mon_emit_word(e, "reason", NULL);
+
+    } else {
+        text.data = info->text;
+        text.len = info->len;
+        ngx_mon_emit_text(e, "reason", &text);
+    }
+
+    ngx_mon_emit_value(e, "duration", NGX_MON_MICRO_SECONDS, info->took);
+    ngx_mon_emit_ms(e, "ago", info->ago);
     ngx_mon_emit_close(e, '}');
 }
 

@@ -314,7 +314,7 @@ void ngx_http_mon_api_protected(ngx_http_mon_upstream_t *up,
     ngx_mon_emit_t *e);
 
 /* The same of a peer; cells: of the group UPSTREAM. */
-void ngx_http_mon_api_outlier(ngx_http_mon_peer_t *peer, const int64_t *cells,
+void ngx_http_mon_api_guarded(ngx_http_mon_peer_t *peer, const int64_t *cells,
     ngx_mon_emit_t *e);
 
 /* Ejects or restores the peer: NGX_OK, or NGX_DECLINED without a gate. */
