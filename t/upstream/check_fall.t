@@ -103,6 +103,7 @@ server {
     location /zone { proxy_pass http://zone; }
     location /plain { proxy_pass http://plain; }
     location = /metrics { mon_metrics; }
+    location = /ready { mon_health ready; }
 }
 EOC
 
@@ -147,6 +148,8 @@ EOC
 		   "$workers, $upstream: nobody");
 	}
 
+	is($t->get('/ready')->{status}, 503, "$workers: not ready");
+
 	$_->mode('/') for @backends;
 
 	for my $upstream (qw/ zone plain /) {
@@ -160,6 +163,8 @@ EOC
 			->{headers}{'x-backend'} // '' } 1 .. 16;
 		is(keys %seen, 2, "$workers, $upstream: both again");
 	}
+
+	is($t->get('/ready')->{status}, 200, "$workers: ready");
 }
 
 done_testing();
