@@ -23,7 +23,7 @@ LIMIT = 'limit_req_zone $binary_remote_addr zone=one:1m rate=100000r/s;' \
 ZONE = 'mon_zone mon 16m;'
 
 PROXY = '''
-upstream backend { server 127.0.0.1:%BACKEND%; keepalive 32; }
+upstream backend { server 127.0.0.1:%BACKEND%; keepalive 32; %GUARD% }
 server {
     listen 127.0.0.1:%PORT%;
     location / {
@@ -32,6 +32,10 @@ server {
         proxy_set_header Connection "";
     }
 }'''
+
+GUARDED = PROXY.replace('%GUARD%', 'mon_breaker; mon_outlier;')
+ALL = PROXY.replace('%GUARD%', 'mon_breaker; mon_outlier; mon_retry;')
+PROXY = PROXY.replace('%GUARD%', '')
 
 ALLOCATOR = re.compile(r'malloc|free|memalign|unlink_chunk|perturb')
 
@@ -55,6 +59,10 @@ CASES = [
      None),
     ('proxy_pass + mon_zone', ZONE + PROXY, True, 'proxy_pass, keepalive',
      1100),
+    ('proxy_pass + mon_zone, closed breaker + outlier',
+     ZONE + GUARDED, True, 'proxy_pass + mon_zone', 150),
+    ('proxy_pass + mon_zone, breaker + outlier + retry + deadline',
+     ZONE + 'mon_deadline 10s;' + ALL, True, 'proxy_pass + mon_zone', None),
 ]
 
 
@@ -169,8 +177,9 @@ def run(options):
             r = per_request(name, http, module)
             results[name] = r
 
-            added = r['total'] - results[base]['total'] if base else None
-            raw = r['raw'] - results[base]['raw'] if base else None
+            base = results.get(base)
+            added = r['total'] - base['total'] if base else None
+            raw = r['raw'] - base['raw'] if base else None
             verdict = '' if budget is None else \
                 t.judge(name, added if budget else r['own'], budget)
             t.row(name, f"{r['total']:.0f}",
