@@ -80,16 +80,10 @@ ngx_http_mon_gate_count(ngx_http_mon_gate_t *gate,
 
     ngx_memzero(census, sizeof(ngx_http_mon_census_t));
 
-    if (ngx_http_mon_gate_lock(gate) != NGX_OK) {
-        return;
-    }
-
     for (i = 0; i < gate->nseats; i++) {
         seat = &gate->seats[i];
 
-        if ((seat->peer->down & ~(ngx_uint_t) NGX_HTTP_MON_GATE_BIT)
-            || (seat->guard && !seat->first))
-        {
+        if (!seat->first) {
             continue;
         }
 
@@ -99,8 +93,6 @@ ngx_http_mon_gate_count(ngx_http_mon_gate_t *gate,
                                              gate->flags, now)
                           >= NGX_MON_GUARD_TRIAL;
     }
-
-    ngx_http_mon_gate_unlock(gate);
 }
 
 

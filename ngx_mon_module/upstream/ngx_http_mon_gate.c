@@ -13,6 +13,8 @@
 
 static void ngx_http_mon_gate_tries(ngx_http_mon_call_t *call,
     ngx_http_mon_gate_t *gate);
+static ngx_inline void ngx_http_mon_gate_hold(ngx_http_mon_call_t *call,
+    ngx_http_mon_guard_t *guard);
 static ngx_inline ngx_http_mon_guard_t *ngx_http_mon_gate_chosen(
     ngx_http_mon_gate_t *gate, ngx_peer_connection_t *pc, ngx_int_t rc);
 static ngx_int_t ngx_http_mon_gate_gated(ngx_http_mon_call_t *call,
@@ -94,21 +96,39 @@ ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     } else {
         rc = ngx_http_mon_attempt_pick(&call->attempt, pc);
+        guard = ngx_http_mon_gate_chosen(gate, pc, rc);
+
+        if (ngx_mon_likely(guard && guard->mode < NGX_MON_GUARD_TRIAL)) {
+            ngx_http_mon_gate_hold(call, guard);
+            return rc;
+        }
+
+        if (guard && ngx_http_mon_gate_judge(call, pc, guard) != NGX_OK) {
+            ngx_http_mon_gate_hand_back(call, pc);
+            rc = ngx_http_mon_gate_gated(call, pc);
+        }
     }
 
-    if (ngx_mon_unlikely(rc == NGX_BUSY)) {
+    if (rc == NGX_BUSY) {
         rc = ngx_http_mon_gate_busy(call, pc, cached);
     }
 
     guard = ngx_http_mon_gate_chosen(gate, pc, rc);
 
-    if (ngx_mon_likely(guard != NULL)) {
-        call->guard = guard;
-        guard->refs++;
-        call->attempts++;
+    if (guard) {
+        ngx_http_mon_gate_hold(call, guard);
     }
 
     return rc;
+}
+
+
+static ngx_inline void
+ngx_http_mon_gate_hold(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
+{
+    call->guard = guard;
+    call->attempts++;
+    guard->refs++;
 }
 
 

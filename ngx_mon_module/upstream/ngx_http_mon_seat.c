@@ -268,7 +268,8 @@ ngx_http_mon_gate_copy_list(ngx_http_mon_seating_t *seating,
         name->len = peer->name.len;
         seating->p = ngx_cpymem(seating->p, peer->name.data, name->len);
 
-        tries += ngx_http_mon_seat_down(seat) == 0;
+        seat->first = ngx_http_mon_seat_down(seat) == 0;
+        tries += seat->first;
     }
 
     /* nginx does not count a peer that it removes while our bit is set */
@@ -288,6 +289,7 @@ ngx_http_mon_gate_index(ngx_http_mon_gate_t *gate,
     for (k = 0; k < NGX_HTTP_MON_GUARD_BUCKETS; k++) {
         for (guard = gate->guards[k]; guard; guard = guard->next) {
             guard->seated = 0;
+            guard->counted = 0;
         }
     }
 
@@ -303,7 +305,8 @@ ngx_http_mon_gate_index(ngx_http_mon_gate_t *gate,
         seat->guard = guard;
 
         if (guard) {
-            seat->first = !guard->seated;
+            seat->first &= !guard->counted;
+            guard->counted |= seat->first;
             guard->seated = 1;
         }
 

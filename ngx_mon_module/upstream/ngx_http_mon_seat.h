@@ -35,6 +35,7 @@ struct ngx_http_mon_guard_s {
     /* attempts */
     ngx_uint_t                    refs;
     ngx_uint_t                    seated;
+    ngx_uint_t                    counted;
 
     ngx_mon_series_t             *series;
     ngx_http_mon_guard_t         *next;
@@ -50,7 +51,7 @@ typedef struct {
     /* NULL where there was no room: it is always in */
     ngx_http_mon_guard_t         *guard;
 
-    /* the first with that name; among the backup ones */
+    /* the first with that name that nginx uses; among the backup ones */
     unsigned                      first:1;
     unsigned                      backup:1;
     /* let through by this get, and by a permit that it has */
