@@ -20,7 +20,10 @@ ngx_mon_retry_limit(int64_t active, ngx_uint_t budget, int64_t min)
         active = 0;
     }
 
-    limit = active * (int64_t) budget / NGX_MON_RETRY_WHOLE;
+    /* the largest n that is within the budget of active - n */
+
+    limit = active * (int64_t) budget
+            / (NGX_MON_RETRY_WHOLE + (int64_t) budget);
 
     return ngx_max(limit, min);
 }

@@ -17,9 +17,10 @@
 
 
 /*
- * How many retries may be in flight at once: budget, 0 to
- * NGX_MON_RETRY_WHOLE, of the active requests, rounded down, but not fewer
- * than min.  What can't be true of active, as negative values are, is 0.
+ * How many of the active requests, in flight, may be retries: budget, 0 to
+ * NGX_MON_RETRY_WHOLE, of those that are none, rounded down, but not fewer
+ * than min.  So retries add no more than budget to what is sent, min left
+ * aside.  What can't be true of active, as negative values are, is 0.
  */
 int64_t ngx_mon_retry_limit(int64_t active, ngx_uint_t budget, int64_t min);
 

@@ -12,11 +12,11 @@
 
 
 static void
-limit_is_a_share(void **state)
+limit_is_a_share_of_the_others(void **state)
 {
-    assert_int_equal(ngx_mon_retry_limit(100, 20 * PERCENT, 0), 20);
-    assert_int_equal(ngx_mon_retry_limit(1000, 100 * PERCENT, 0), 1000);
-    assert_int_equal(ngx_mon_retry_limit(1000, PERCENT / 2, 0), 5);
+    assert_int_equal(ngx_mon_retry_limit(120, 20 * PERCENT, 0), 20);
+    assert_int_equal(ngx_mon_retry_limit(1000, 100 * PERCENT, 0), 500);
+    assert_int_equal(ngx_mon_retry_limit(2010, PERCENT / 2, 0), 10);
     assert_int_equal(ngx_mon_retry_limit(1000, 0, 0), 0);
     assert_int_equal(ngx_mon_retry_limit(0, 20 * PERCENT, 0), 0);
 }
@@ -25,10 +25,24 @@ limit_is_a_share(void **state)
 static void
 limit_is_rounded_down(void **state)
 {
-    assert_int_equal(ngx_mon_retry_limit(4, 20 * PERCENT, 0), 0);
-    assert_int_equal(ngx_mon_retry_limit(5, 20 * PERCENT, 0), 1);
-    assert_int_equal(ngx_mon_retry_limit(9, 20 * PERCENT, 0), 1);
-    assert_int_equal(ngx_mon_retry_limit(10, 20 * PERCENT, 0), 2);
+    ngx_uint_t  active, budget;
+
+    assert_int_equal(ngx_mon_retry_limit(5, 20 * PERCENT, 0), 0);
+    assert_int_equal(ngx_mon_retry_limit(6, 20 * PERCENT, 0), 1);
+    assert_int_equal(ngx_mon_retry_limit(11, 20 * PERCENT, 0), 1);
+    assert_int_equal(ngx_mon_retry_limit(12, 20 * PERCENT, 0), 2);
+
+    /* it is the largest that fits */
+
+    for (budget = 0; budget <= NGX_MON_RETRY_WHOLE; budget += 37) {
+        for (active = 0; active < 100; active++) {
+            uint64_t  n = ngx_mon_retry_limit(active, budget, 0);
+
+            assert_true(n * NGX_MON_RETRY_WHOLE <= budget * (active - n));
+            assert_true((n + 1) * NGX_MON_RETRY_WHOLE + budget * (n + 1)
+                        > budget * active);
+        }
+    }
 }
 
 
@@ -36,9 +50,9 @@ static void
 limit_has_a_floor(void **state)
 {
     assert_int_equal(ngx_mon_retry_limit(0, 20 * PERCENT, 3), 3);
-    assert_int_equal(ngx_mon_retry_limit(15, 20 * PERCENT, 3), 3);
-    assert_int_equal(ngx_mon_retry_limit(19, 20 * PERCENT, 3), 3);
-    assert_int_equal(ngx_mon_retry_limit(20, 20 * PERCENT, 3), 4);
+    assert_int_equal(ngx_mon_retry_limit(18, 20 * PERCENT, 3), 3);
+    assert_int_equal(ngx_mon_retry_limit(23, 20 * PERCENT, 3), 3);
+    assert_int_equal(ngx_mon_retry_limit(24, 20 * PERCENT, 3), 4);
     assert_int_equal(ngx_mon_retry_limit(1000, 0, 3), 3);
 }
 
@@ -57,8 +71,8 @@ allowed_up_to_the_limit(void **state)
 {
     assert_true(ngx_mon_retry_allowed(3, 10, 20 * PERCENT, 3));
     assert_false(ngx_mon_retry_allowed(4, 10, 20 * PERCENT, 3));
-    assert_true(ngx_mon_retry_allowed(20, 100, 20 * PERCENT, 3));
-    assert_false(ngx_mon_retry_allowed(21, 100, 20 * PERCENT, 3));
+    assert_true(ngx_mon_retry_allowed(20, 120, 20 * PERCENT, 3));
+    assert_false(ngx_mon_retry_allowed(21, 120, 20 * PERCENT, 3));
     assert_false(ngx_mon_retry_allowed(1, 100, 0, 0));
     assert_true(ngx_mon_retry_allowed(-5, 0, 0, 0));
 }
@@ -140,7 +154,7 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(limit_is_a_share),
+        cmocka_unit_test(limit_is_a_share_of_the_others),
         cmocka_unit_test(limit_is_rounded_down),
         cmocka_unit_test(limit_has_a_floor),
         cmocka_unit_test(limit_of_nonsense),

@@ -30,7 +30,7 @@ server {
 EOC
 }
 
-my $retry = 'mon_retry backoff=1s budget=100% min=0;';
+my $retry = 'mon_retry backoff=1s budget=0% min=100;';
 
 configure($retry);
 
