@@ -31,7 +31,8 @@ typedef struct {
     /* NULL: by Accept */
     const ngx_mon_format_t  *format;
     ngx_http_mon_health_e    health;
-    /* mon_status write */
+    /* mon_status: the path it is below; with write */
+    ngx_str_t                base;
     ngx_uint_t               write;
     ngx_uint_t               set;
 } ngx_http_mon_endpoint_conf_t;

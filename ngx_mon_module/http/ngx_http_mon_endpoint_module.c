@@ -135,6 +135,13 @@ ngx_http_mon_endpoint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->format = prev->format;
         conf->health = prev->health;
         conf->write = prev->write;
+        conf->base = prev->base;
+
+    } else if (conf->base.data && prev->base.data) {
+
+        /* a location within another one is a part of the same tree */
+
+        conf->base = prev->base;
     }
 
     return NGX_CONF_OK;
@@ -227,6 +234,8 @@ ngx_http_mon_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                            "a prefix, such as \"location /mon/\"");
         return NGX_CONF_ERROR;
     }
+
+    ecf->base = clcf->name;
 
     return ngx_http_mon_endpoint(cf, cmd, ngx_http_mon_status_handler);
 }

@@ -145,18 +145,18 @@ ngx_http_mon_status_begin(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mon_status_path(ngx_http_request_t *r, ngx_mon_path_t *path)
 {
-    u_char                    *buf;
-    ngx_str_t                 *uri;
-    ngx_mon_path_t             prefix;
-    ngx_http_core_loc_conf_t  *clcf;
+    u_char                        *buf;
+    ngx_str_t                     *uri;
+    ngx_mon_path_t                 prefix;
+    ngx_http_mon_endpoint_conf_t  *ecf;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    ecf = ngx_http_get_module_loc_conf(r, ngx_http_mon_endpoint_module);
 
     /* what was rewritten can be had without its escapes only */
 
     uri = r->valid_unparsed_uri ? &r->unparsed_uri : &r->uri;
 
-    buf = ngx_pnalloc(r->pool, uri->len + clcf->name.len + 1);
+    buf = ngx_pnalloc(r->pool, uri->len + ecf->base.len + 1);
     if (buf == NULL) {
         return NGX_ERROR;
     }
@@ -168,8 +168,8 @@ ngx_http_mon_status_path(ngx_http_request_t *r, ngx_mon_path_t *path)
         return NGX_DECLINED;
     }
 
-    if (ngx_mon_path_parse(&prefix, buf + uri->len, clcf->name.data,
-                           clcf->name.len, 0)
+    if (ngx_mon_path_parse(&prefix, buf + uri->len, ecf->base.data,
+                           ecf->base.len, 0)
         != NGX_OK)
     {
         return NGX_DECLINED;
