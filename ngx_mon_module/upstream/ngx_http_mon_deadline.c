@@ -171,7 +171,8 @@ ngx_http_mon_deadline_action(ngx_http_request_t *r)
     } else if (u->resolved && u->resolved->ctx) {
         c->log->action = "resolving upstream";
 
-    } else if (u->request_body_sent && u->peer.connection) {
+    } else if (u->request_body_sent && u->peer.connection && !u->header_sent)
+    {
         c->log->action = "reading response header from upstream";
     }
 }
