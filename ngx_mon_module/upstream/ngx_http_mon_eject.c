@@ -282,7 +282,7 @@ ngx_http_mon_gate_bury(uint64_t *word)
 }
 
 
-/* compares the success rates, once in a window */
+/* compares the success rates, at most once in a window */
 
 static void
 ngx_http_mon_gate_sweep(ngx_http_mon_gate_t *gate, uint64_t now)
@@ -295,8 +295,6 @@ ngx_http_mon_gate_sweep(ngx_http_mon_gate_t *gate, uint64_t now)
     if (now >= swept && now - swept < gate->conf.window) {
         return;
     }
-
-    __atomic_store_n(&gate->pool->swept, now, __ATOMIC_RELAXED);
 
     seats = ngx_alloc(gate->nseats * (sizeof(ngx_http_mon_seat_t *)
                                       + sizeof(uint64_t)) + 1,
@@ -322,6 +320,13 @@ ngx_http_mon_gate_compare(ngx_http_mon_gate_t *gate,
     ngx_uint_t  i, n;
 
     n = ngx_http_mon_gate_rates(gate, seats, rates, now);
+
+    if (n < NGX_MON_OUTLIER_PEERS) {
+        return;
+    }
+
+    __atomic_store_n(&gate->pool->swept, now, __ATOMIC_RELAXED);
+
     threshold = ngx_mon_outlier_threshold(&gate->conf, rates, n);
 
     for (i = 0; i < n; i++) {

@@ -58,7 +58,7 @@ static const ngx_http_mon_outlier_param_t  ngx_http_mon_outlier_params[] = {
 
     { ngx_string("window="), ngx_http_mon_outlier_time,
       offsetof(ngx_mon_outlier_conf_t, window),
-      100, NGX_HTTP_MON_OUTLIER_DAY, 10000 },
+      10, NGX_HTTP_MON_OUTLIER_DAY, 10000 },
 
     { ngx_string("stdev="), ngx_http_mon_outlier_sigma,
       offsetof(ngx_mon_outlier_conf_t, stdev),

@@ -29,7 +29,7 @@ EOC
 
 for ('mon_outlier', 'mon_slow_start 30s', 'mon_slow_start 0',
      'mon_outlier; mon_slow_start 500ms', 'mon_outlier; hash $uri',
-     'mon_outlier consecutive=0 ratio=100% min=1 window=100ms',
+     'mon_outlier consecutive=0 ratio=100% min=1 window=10ms',
      'mon_outlier ratio=0.5% stdev=1.9 eject=1s max_eject=1h',
      'mon_outlier ratio=0 max_ejected=0 stdev=0', 'mon_outlier eject=1h',
      'mon_outlier max_ejected=100% on=error',
@@ -41,7 +41,7 @@ for ('mon_outlier', 'mon_slow_start 30s', 'mon_slow_start 0',
 }
 
 for (qw/ consecutive= consecutive=-1 consecutive=x ratio=50 ratio=101%
-	 ratio=-1% ratio=% min=0 min=1.5 window=0 window=10ms window=2d
+	 ratio=-1% ratio=% min=0 min=1.5 window=0 window=9ms window=2d
 	 stdev=x stdev=1.2345 stdev=101 eject=0 eject=x max_eject=-1s
 	 max_ejected=half max_ejected=101% eject on foo=1 /,
      'consecutive=5x')
