@@ -37,6 +37,9 @@ typedef struct ngx_mon_cursor_s   ngx_mon_cursor_t;
 /* compiled into its caller, once for each constant it is given */
 #define ngx_mon_inline       inline __attribute__((always_inline))
 
+/* what is rare, so that its registers are not saved for what is not */
+#define ngx_mon_noinline     __attribute__((noinline))
+
 #define ngx_mon_likely(x)    __builtin_expect((x) != 0, 1)
 #define ngx_mon_unlikely(x)  __builtin_expect((x) != 0, 0)
 

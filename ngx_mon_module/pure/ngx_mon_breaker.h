@@ -191,6 +191,31 @@ ngx_mon_breaker_enter(ngx_mon_breaker_t *b, uint64_t now,
 
 
 /*
+ * A good call ended: counts it in a few instructions where that is all there
+ * is to do.  Returns 1, or 0: ngx_mon_breaker_leave() is to be called.
+ */
+static ngx_inline ngx_uint_t
+ngx_mon_breaker_quick(ngx_mon_breaker_t *b, uint64_t now,
+    const ngx_mon_breaker_pass_t *pass)
+{
+    ngx_mon_breaker_shared_t  *s;
+
+    s = b->shared;
+
+    /* closed, not forced, and of the generation */
+
+    if (__atomic_load_n(&s->state, __ATOMIC_RELAXED) >> 40 != pass->generation
+        || __atomic_load_n(&s->consecutive, __ATOMIC_RELAXED)
+        || __atomic_load_n(&s->pending, __ATOMIC_RELAXED))
+    {
+        return 0;
+    }
+
+    return ngx_mon_window_quick(&b->window, now);
+}
+
+
+/*
  * The call ended at now: failed, slow, or good.  Returns 1 where it changed
  * the circuit, see change, else 0.
  */

@@ -63,33 +63,26 @@ ngx_http_mon_breaker_admit(ngx_http_request_t *r, ngx_http_mon_breaker_t *b,
     ngx_http_mon_pass_t *pass)
 {
     ngx_int_t                 rc;
-    ngx_mon_breaker_pass_t    p;
     ngx_mon_breaker_change_t  change;
 
     pass->breaker = NULL;
 
-    if (ngx_mon_unlikely(b->state.shared == NULL)
-        && ngx_http_mon_breaker_ready(b) != NGX_OK)
-    {
+    if (ngx_http_mon_breaker_ready(b) != NGX_OK) {
         return NGX_OK;
     }
 
-    rc = ngx_mon_breaker_enter(&b->state, ngx_current_msec, &p, &change);
+    rc = ngx_mon_breaker_enter(&b->state, ngx_current_msec, &pass->pass,
+                               &change);
 
-    if (ngx_mon_unlikely(rc != NGX_OK)) {
+    if (rc != NGX_OK && change.from != change.to) {
+        ngx_http_mon_breaker_moved(b, r->connection->log, &change);
+    }
 
-        if (change.from != change.to) {
-            ngx_http_mon_breaker_moved(b, r->connection->log, &change);
-        }
-
-        if (rc == NGX_BUSY) {
-            return NGX_BUSY;
-        }
+    if (rc == NGX_BUSY) {
+        return NGX_BUSY;
     }
 
     pass->breaker = b;
-    pass->admitted = p.generation;
-    pass->slot = p.slot;
 
     return NGX_OK;
 }
@@ -106,26 +99,22 @@ void
 ngx_http_mon_breaker_verdict(ngx_http_request_t *r, ngx_http_mon_pass_t *pass,
     ngx_uint_t verdict, uint64_t us)
 {
-    ngx_mon_breaker_pass_t    p;
-    ngx_http_mon_breaker_t   *b;
-    ngx_mon_breaker_change_t  change;
+    ngx_http_mon_breaker_t    *b;
+    ngx_mon_breaker_change_t   change;
 
     b = pass->breaker;
     pass->breaker = NULL;
 
-    if (ngx_mon_unlikely(!ngx_mon_active)) {
+    if (!ngx_mon_active) {
         return;
     }
 
-    p.generation = pass->admitted;
-    p.slot = pass->slot;
-
-    if (ngx_mon_unlikely(verdict == NGX_HTTP_MON_NO_VERDICT)) {
-        ngx_mon_breaker_cancel(&b->state, &p);
+    if (verdict == NGX_HTTP_MON_NO_VERDICT) {
+        ngx_mon_breaker_cancel(&b->state, &pass->pass);
         return;
     }
 
-    if (ngx_mon_breaker_leave(&b->state, ngx_current_msec, &p,
+    if (ngx_mon_breaker_leave(&b->state, ngx_current_msec, &pass->pass,
                               (verdict & b->on) != 0,
                               ngx_http_mon_breaker_slow(b, us), &change))
     {
@@ -135,7 +124,7 @@ ngx_http_mon_breaker_verdict(ngx_http_request_t *r, ngx_http_mon_pass_t *pass,
 
 
 ngx_int_t
-ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
+ngx_http_mon_breaker_request(ngx_http_mon_call_t *call)
 {
     ngx_http_request_t               *r;
     ngx_http_mon_breaker_t           *b;
@@ -144,6 +133,10 @@ ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
 
     r = call->request;
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
+
+    call->pass[0].breaker = NULL;
+    call->pass[1].breaker = NULL;
+    call->probing = 1;
 
     b = call->attempt.hook->breaker;
 
@@ -186,10 +179,8 @@ ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
 ngx_int_t
 ngx_http_mon_breaker_again(ngx_http_mon_call_t *call)
 {
-    ngx_int_t                rc;
-    ngx_uint_t               i;
-    ngx_http_mon_pass_t     *pass;
-    ngx_mon_breaker_pass_t   p;
+    ngx_uint_t            i;
+    ngx_http_mon_pass_t  *pass;
 
     if (!ngx_mon_active) {
         return NGX_OK;
@@ -198,18 +189,10 @@ ngx_http_mon_breaker_again(ngx_http_mon_call_t *call)
     for (i = 0; i < 2; i++) {
         pass = &call->pass[i];
 
-        if (pass->breaker == NULL) {
-            continue;
-        }
-
-        p.generation = pass->admitted;
-        p.slot = pass->slot;
-
-        rc = ngx_mon_breaker_again(&pass->breaker->state, &p);
-
-        pass->slot = p.slot;
-
-        if (rc != NGX_OK) {
+        if (pass->breaker
+            && ngx_mon_breaker_again(&pass->breaker->state, &pass->pass)
+               != NGX_OK)
+        {
             return NGX_DECLINED;
         }
     }
@@ -221,48 +204,46 @@ ngx_http_mon_breaker_again(ngx_http_mon_call_t *call)
 void
 ngx_http_mon_breaker_began(ngx_http_mon_call_t *call)
 {
-    ngx_uint_t               i, status, verdict;
-    ngx_http_mon_pass_t     *pass;
-    ngx_mon_breaker_pass_t   p;
+    ngx_uint_t            i, status, verdict;
+    ngx_http_mon_pass_t  *pass;
 
     status = call->attempt.status;
+    verdict = ngx_http_mon_verdict(status, ngx_http_mon_attempt_5xx(status));
 
     for (i = 0; i < 2; i++) {
         pass = &call->pass[i];
 
-        if (pass->breaker == NULL || pass->slot == -1) {
-            continue;
-        }
-
-        verdict = ngx_http_mon_verdict(status,
-                                       ngx_http_mon_attempt_5xx(status));
-
-        if ((verdict & pass->breaker->on)
+        if (pass->breaker == NULL || (verdict & pass->breaker->on)
             || ngx_http_mon_breaker_slow(pass->breaker,
                                          call->header - call->start))
         {
             continue;
         }
 
-        p.generation = pass->admitted;
-        p.slot = pass->slot;
-
-        ngx_mon_breaker_began(&pass->breaker->state, ngx_current_msec, &p);
+        ngx_mon_breaker_began(&pass->breaker->state, ngx_current_msec,
+                              &pass->pass);
     }
 }
 
 
 void
-ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us)
+ngx_http_mon_breaker_end(ngx_http_mon_call_t *call)
 {
-    if (call->pass[0].breaker) {
-        ngx_http_mon_breaker_verdict(call->request, &call->pass[0],
-                                     call->verdict, us);
+    uint64_t    us, end;
+    ngx_uint_t  i;
+
+    us = 0;
+
+    if (call->start) {
+        end = call->header ? call->header : ngx_mon_now();
+        us = end - call->start;
     }
 
-    if (call->pass[1].breaker) {
-        ngx_http_mon_breaker_verdict(call->request, &call->pass[1],
-                                     call->verdict, us);
+    for (i = 0; i < 2; i++) {
+        if (call->pass[i].breaker) {
+            ngx_http_mon_breaker_verdict(call->request, &call->pass[i],
+                                         call->verdict, us);
+        }
     }
 }
 

@@ -113,6 +113,16 @@ ngx_int_t ngx_http_mon_breaker_declare(ngx_conf_t *cf,
 
 /* ngx_http_mon_breaker.c */
 
+/* The parts of the functions below where a circuit is not closed. */
+ngx_int_t ngx_http_mon_breaker_request(ngx_http_mon_call_t *call);
+void ngx_http_mon_breaker_end(ngx_http_mon_call_t *call);
+
+/*
+ * The header of an attempt's response was read, see call->header: of a call
+ * that is probing.
+ */
+void ngx_http_mon_breaker_began(ngx_http_mon_call_t *call);
+
 /*
  * Makes the breaker ready in this worker.  NGX_OK, or NGX_DECLINED where the
  * zone had no room for it: nothing is protected then.
@@ -147,6 +157,105 @@ ngx_int_t ngx_http_mon_breaker_admit(ngx_http_request_t *r,
  */
 void ngx_http_mon_breaker_verdict(ngx_http_request_t *r,
     ngx_http_mon_pass_t *pass, ngx_uint_t verdict, uint64_t us);
+
+
+/* a closed circuit is nearly free: that much is compiled into its caller */
+
+static ngx_mon_inline ngx_uint_t
+ngx_http_mon_breaker_closed(ngx_http_mon_breaker_t *b)
+{
+    return b->state.shared
+           && ngx_mon_breaker_kind(__atomic_load_n(&b->state.shared->state,
+                                                   __ATOMIC_RELAXED))
+              == NGX_MON_BREAKER_CLOSED;
+}
+
+
+static ngx_mon_inline ngx_uint_t
+ngx_http_mon_breaker_passed(ngx_http_mon_breaker_t *b,
+    ngx_http_mon_pass_t *pass)
+{
+    uint64_t  state;
+
+    if (b == NULL) {
+        pass->breaker = NULL;
+        return 1;
+    }
+
+    if (ngx_mon_unlikely(b->state.shared == NULL)) {
+        return 0;
+    }
+
+    state = __atomic_load_n(&b->state.shared->state, __ATOMIC_RELAXED);
+
+    pass->breaker = b;
+    pass->pass.generation = ngx_mon_breaker_generation(state);
+    pass->pass.slot = -1;
+
+    return ngx_mon_breaker_kind(state) == NGX_MON_BREAKER_CLOSED;
+}
+
+
+/*
+ * Asks the circuits of the upstream and of the location.  Returns NGX_OK, and
+ * breaker_leave is to be called; NGX_BUSY: refused, nothing is held, and an
+ * expired answer of the cache may be served; NGX_DONE: refused, and the
+ * request was finalized, peer.init must return NGX_ERROR.
+ */
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
+{
+    ngx_http_mon_breaker_t           *b, *next;
+    ngx_http_mon_breaker_loc_conf_t  *blcf;
+
+    blcf = ngx_http_get_module_loc_conf(call->request,
+                                        ngx_http_mon_breaker_module);
+
+    b = call->attempt.hook->breaker;
+    next = blcf->breaker;
+
+    if (b == NULL) {
+        b = next;
+        next = NULL;
+    }
+
+    if (ngx_mon_likely(!blcf->variable
+                       && ngx_http_mon_breaker_passed(b, &call->pass[0])
+                       && ngx_http_mon_breaker_passed(next, &call->pass[1])))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_mon_breaker_request(call);
+}
+
+
+/* The call came to its verdict. */
+static ngx_mon_inline void
+ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call)
+{
+    ngx_http_mon_breaker_t  *b;
+
+    b = call->pass[0].breaker;
+
+    if (call->pass[1].breaker == NULL) {
+
+        if (b == NULL) {
+            return;
+        }
+
+        if (ngx_mon_likely(call->verdict == 0 && b->conf.slow == 0
+                           && ngx_mon_active
+                           && ngx_mon_breaker_quick(&b->state,
+                                                    ngx_current_msec,
+                                                    &call->pass[0].pass)))
+        {
+            return;
+        }
+    }
+
+    ngx_http_mon_breaker_end(call);
+}
 
 
 /* ngx_http_mon_refuse.c */

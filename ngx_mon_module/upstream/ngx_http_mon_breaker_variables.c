@@ -11,7 +11,7 @@ static ngx_int_t ngx_http_mon_breaker_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_http_mon_breaker_t *ngx_http_mon_breaker_applies(
     ngx_http_request_t *r);
-static ngx_http_mon_breaker_t *ngx_http_mon_breaker_passed(
+static ngx_http_mon_breaker_t *ngx_http_mon_breaker_up(
     ngx_http_request_t *r, ngx_http_mon_breaker_loc_conf_t *blcf);
 static ngx_uint_t ngx_http_mon_breaker_is(ngx_http_mon_breaker_t *b);
 
@@ -94,7 +94,7 @@ ngx_http_mon_breaker_applies(ngx_http_request_t *r)
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
 
     b = blcf->breaker;
-    up = ngx_http_mon_breaker_passed(r, blcf);
+    up = ngx_http_mon_breaker_up(r, blcf);
 
     if (b == NULL || up == NULL) {
         return b ? b : up;
@@ -105,7 +105,7 @@ ngx_http_mon_breaker_applies(ngx_http_request_t *r)
 
 
 static ngx_http_mon_breaker_t *
-ngx_http_mon_breaker_passed(ngx_http_request_t *r,
+ngx_http_mon_breaker_up(ngx_http_request_t *r,
     ngx_http_mon_breaker_loc_conf_t *blcf)
 {
     ngx_http_mon_hook_t                *hook;

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_mon_call.h"
+#include "ngx_http_mon_breaker.h"
 
 
 static ngx_inline ngx_int_t ngx_http_mon_call_peer(ngx_http_mon_call_t *call,
@@ -22,7 +22,6 @@ ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
                 sizeof(ngx_http_mon_call_t) - sizeof(ngx_http_mon_attempt_t));
 
     call->request = r;
-    call->start = ngx_mon_now();
     call->verdict = NGX_HTTP_MON_ON_ERROR;
 
     ngx_http_mon_attempt_watch(&call->attempt);
@@ -125,6 +124,11 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     }
 
     if (a->series) {
+
+        if (call->start == 0) {
+            call->start = a->start;
+        }
+
         failure = ngx_http_mon_attempt_end(a, pc, state);
 
         call->verdict = ngx_http_mon_verdict(a->header ? a->status : 0,
@@ -141,6 +145,8 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
         ngx_http_mon_call_leave(call);
         return;
     }
+
+    call->header = 0;
 
     if (call->retrial) {
         ngx_http_mon_retry_end(call, pc, state);
@@ -163,7 +169,11 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
 {
     call->header = now;
 
-    if (call->entered) {
+    if (call->start == 0) {
+        call->start = call->attempt.start;
+    }
+
+    if (ngx_mon_unlikely(call->probing)) {
         ngx_http_mon_breaker_began(call);
     }
 
@@ -213,8 +223,6 @@ ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
 void
 ngx_http_mon_call_leave(ngx_http_mon_call_t *call)
 {
-    uint64_t  end;
-
     if (call->left) {
         return;
     }
@@ -222,8 +230,7 @@ ngx_http_mon_call_leave(ngx_http_mon_call_t *call)
     call->left = 1;
 
     if (call->entered) {
-        end = call->header ? call->header : ngx_mon_now();
-        ngx_http_mon_breaker_leave(call, end - call->start);
+        ngx_http_mon_breaker_leave(call);
     }
 
     if (call->counted) {

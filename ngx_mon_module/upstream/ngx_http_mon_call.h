@@ -23,6 +23,7 @@
 
 
 #include "ngx_http_mon_upstream.h"
+#include "ngx_mon_breaker.h"
 
 
 /* nothing here is seen outside of the .so */
@@ -59,8 +60,7 @@
 
 typedef struct {
     ngx_http_mon_breaker_t          *breaker;
-    uint64_t                         admitted;
-    ngx_int_t                        slot;
+    ngx_mon_breaker_pass_t           pass;
 } ngx_http_mon_pass_t;
 
 
@@ -69,7 +69,7 @@ struct ngx_http_mon_call_s {
 
     ngx_http_request_t              *request;
 
-    /* ngx_mon_now() of the begin, and of the response header, or 0 */
+    /* of the first attempt, and of the last one's response header, or 0 */
     uint64_t                         start;
     uint64_t                         header;
 
@@ -80,6 +80,9 @@ struct ngx_http_mon_call_s {
     unsigned                         refused:1;
     unsigned                         finishing:1;
     unsigned                         left:1;
+
+    /* a circuit of the call is half-open */
+    unsigned                         probing:1;
 
     /* the circuits of the upstream and of the location */
     ngx_http_mon_pass_t              pass[2];
@@ -142,27 +145,13 @@ ngx_int_t ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value,
 ngx_uint_t ngx_http_mon_verdict(ngx_uint_t status, ngx_int_t failure);
 
 
-/* ngx_http_mon_breaker.c */
-
-/*
- * Asks the circuits of the upstream and of the location.  Returns NGX_OK, and
- * breaker_leave will be called; NGX_BUSY: refused, nothing is held, and an
- * expired answer of the cache may be served; NGX_DONE: refused, and the
- * request was finalized, peer.init must return NGX_ERROR.
- */
-ngx_int_t ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call);
+/* ngx_http_mon_breaker.c; the rest is in ngx_http_mon_breaker.h */
 
 /*
  * An attempt failed, and another one is to follow.  Returns NGX_OK, or
  * NGX_DECLINED where the circuit is on trial and has no attempt to spare.
  */
 ngx_int_t ngx_http_mon_breaker_again(ngx_http_mon_call_t *call);
-
-/* The header of an attempt's response was read, see call->header. */
-void ngx_http_mon_breaker_began(ngx_http_mon_call_t *call);
-
-/* The call came to its verdict, us microseconds after its begin. */
-void ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call, uint64_t us);
 
 
 /* ngx_http_mon_gate.c */

@@ -7,6 +7,8 @@
 #include "ngx_http_mon_breaker.h"
 
 
+static ngx_mon_noinline ngx_int_t ngx_http_mon_refuse_request(
+    ngx_http_request_t *r, ngx_http_mon_breaker_loc_conf_t *blcf);
 static uint64_t ngx_http_mon_refuse_wait(ngx_http_mon_breaker_t *b);
 static ngx_uint_t ngx_http_mon_refuse_cached(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *pass);
@@ -21,6 +23,8 @@ static ngx_uint_t ngx_http_mon_refuse_stale(ngx_http_request_t *r);
 static ngx_http_mon_breaker_ctx_t *ngx_http_mon_refuse_answer(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_refuse_filter(ngx_http_request_t *r);
+static ngx_mon_noinline ngx_int_t ngx_http_mon_refuse_header(
+    ngx_http_request_t *r);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -29,11 +33,31 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 ngx_int_t
 ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 {
-    ngx_http_mon_breaker_t           *b;
-    ngx_http_mon_breaker_ctx_t       *ctx;
     ngx_http_mon_breaker_loc_conf_t  *blcf;
 
-    if (ngx_mon_unlikely(r->internal)) {
+    blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
+
+    if (ngx_mon_likely(!r->internal && !blcf->variable && ngx_mon_active
+                       && (blcf->breaker == NULL
+                           || ngx_http_mon_breaker_closed(blcf->breaker))
+                       && (blcf->upstream == NULL
+                           || ngx_http_mon_breaker_closed(blcf->upstream))))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_mon_refuse_request(r, blcf);
+}
+
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_refuse_request(ngx_http_request_t *r,
+    ngx_http_mon_breaker_loc_conf_t *blcf)
+{
+    ngx_http_mon_breaker_t      *b;
+    ngx_http_mon_breaker_ctx_t  *ctx;
+
+    if (r->internal) {
 
         /* what it was let through to before a redirect it did not use */
 
@@ -45,9 +69,7 @@ ngx_http_mon_refuse_handler(ngx_http_request_t *r)
         }
     }
 
-    blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
-
-    if ((blcf->breaker == NULL && blcf->upstream == NULL) || !ngx_mon_active) {
+    if (!ngx_mon_active) {
         return NGX_DECLINED;
     }
 
@@ -303,17 +325,24 @@ ngx_http_mon_refuse_filter_init(void)
 static ngx_int_t
 ngx_http_mon_refuse_filter(ngx_http_request_t *r)
 {
-    u_char                      *p;
-    ngx_table_elt_t             *h;
-    ngx_http_mon_breaker_ctx_t  *ctx;
-
-    if (ngx_mon_likely(r->headers_out.status != NGX_HTTP_SERVICE_UNAVAILABLE)
-        || r != r->main)
+    if (ngx_mon_likely(r->headers_out.status
+                       != NGX_HTTP_SERVICE_UNAVAILABLE))
     {
         return ngx_http_next_header_filter(r);
     }
 
-    ctx = ngx_http_mon_refuse_answer(r);
+    return ngx_http_mon_refuse_header(r);
+}
+
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_refuse_header(ngx_http_request_t *r)
+{
+    u_char                      *p;
+    ngx_table_elt_t             *h;
+    ngx_http_mon_breaker_ctx_t  *ctx;
+
+    ctx = (r == r->main) ? ngx_http_mon_refuse_answer(r) : NULL;
 
     if (ctx == NULL) {
         return ngx_http_next_header_filter(r);

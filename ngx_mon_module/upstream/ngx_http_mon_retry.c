@@ -155,7 +155,7 @@ ngx_http_mon_retry_refused(ngx_http_mon_call_t *call)
     ngx_uint_t  i;
 
     for (i = 0; i < 2; i++) {
-        if (call->pass[i].breaker && call->pass[i].slot != -1) {
+        if (call->pass[i].breaker && call->pass[i].pass.slot != -1) {
             return 0;
         }
     }
