@@ -33,12 +33,12 @@ upstream default {
 
 upstream lazy {
     server 127.0.0.1:%%PORT_8081%%;
-    mon_breaker slow=50ms slow_ratio=50% min=4 open=60s;
+    mon_breaker slow=500ms slow_ratio=50% min=4 open=60s;
 }
 
 upstream body {
     server 127.0.0.1:%%PORT_8081%%;
-    mon_breaker slow=100ms slow_ratio=1% min=1 consecutive=1 open=60s;
+    mon_breaker slow=500ms slow_ratio=1% min=1 consecutive=1 open=60s;
 }
 
 upstream ratio {
@@ -66,6 +66,11 @@ server {
     listen 127.0.0.1:%%PORT_8080%%;
 
     proxy_read_timeout 500ms;
+
+    location ~ ^/(lazy|body)/ {
+        proxy_read_timeout 10s;
+        proxy_pass http://\$1;
+    }
 
     location ~ ^/(\\w+)/ { proxy_pass http://\$1; }
     location = /metrics { mon_metrics; }
@@ -126,13 +131,13 @@ is(state_of('default'), 'open', 'three in a row');
 
 # slow
 
-$t->get("/lazy/delay/0.1/$_") for 1 .. 2;
+$t->get("/lazy/delay/0.6/$_") for 1 .. 2;
 $t->get("/lazy/$_") for 1 .. 2;
 is(state_of('lazy'), 'open', 'half were slow');
 
-$t->get('/body/slow/0.03/bytes/1000');
+$t->get('/body/slow/0.06/bytes/1000');
 is(state_of('body'), 'closed', 'only the header counts');
-$t->get('/body/delay/0.15');
+$t->get('/body/delay/0.6');
 is(state_of('body'), 'open', 'that was late');
 
 # ratio

@@ -15,7 +15,7 @@ mon_zone mon 4m;
 
 upstream backend {
     server 127.0.0.1:%%PORT_8081%%;
-    mon_breaker min=10 open=300ms probes=2 on=http_500,http_503;
+    mon_breaker min=10 open=1s probes=2 on=http_500,http_503;
 }
 
 server {
@@ -60,7 +60,7 @@ my $served = $b->requests();
 my $r = $t->get('/');
 
 is($r->{status}, 503, 'refused');
-is($r->{headers}{'retry-after'}, 1, 'whole seconds, at least one');
+like($r->{headers}{'retry-after'}, qr/^[12]$/, 'whole seconds, at least one');
 is($b->requests(), $served, 'nothing was sent');
 is(scalar grep({ $_->{headers}{'retry-after'} } $t->get('/')), 1, 'again');
 
@@ -107,12 +107,12 @@ my @lines = map { /\[warn\].*? (breaker .*?)(?: while .*?)?, client: / }
 
 is(scalar @lines, 5, 'a line for each');
 like($lines[0],
-     qr/^breaker "backend" opened: 10 of 20 calls failed in 10s, 0 slow, for (?:2[789]|3[0123])\dms$/,
+     qr/^breaker "backend" opened: 10 of 20 calls failed in 10s, 0 slow, for (?:9\d\dms|1(?:\.1)?s)$/,
      'opened');
 is($lines[1], 'breaker "backend" half-open: 2 trial calls may pass',
    'half-open');
 like($lines[2],
-     qr/^breaker "backend" opened: a trial call failed, 2 times in a row, for [56]\d\dms$/,
+     qr/^breaker "backend" opened: a trial call failed, 2 times in a row, for (?:1\.[89]|2(?:\.[12])?)s$/,
      'opened again');
 is($lines[4], 'breaker "backend" closed: 2 trial calls succeeded', 'closed');
 

@@ -43,7 +43,7 @@ sub transitions {
 my @clients = map { $t->client() } 1 .. 40;
 
 $_->send_request('GET', '/wait/fail/status/503') for @clients;
-wait_for(sub { $b->requests() == 40 });
+wait_for(sub { ($b->requests() // 0) == 40 });
 $b->tell('fail');
 is($_->response()->{status}, 503, 'failed') for @clients;
 $_->close() for splice @clients;
