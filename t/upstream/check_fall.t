@@ -35,7 +35,7 @@ upstream course {
     server 127.0.0.1:%%PORT_8082%%;
     server 127.0.0.1:%%PORT_8083%%;
     server 127.0.0.1:%%PORT_8084%% down;
-    mon_check interval=20ms;
+    mon_check interval=20ms timeout=30s;
 }
 
 server {
@@ -86,13 +86,13 @@ upstream zone {
     zone zone 64k;
     server 127.0.0.1:%%PORT_8081%% max_fails=0;
     server 127.0.0.1:%%PORT_8082%% max_fails=0;
-    mon_check interval=100ms fall=2 rise=2;
+    mon_check interval=100ms timeout=30s fall=2 rise=2;
 }
 
 upstream plain {
     server 127.0.0.1:%%PORT_8081%% max_fails=0;
     server 127.0.0.1:%%PORT_8082%% max_fails=0;
-    mon_check interval=100ms fall=2 rise=2;
+    mon_check interval=100ms timeout=30s fall=2 rise=2;
 }
 
 server {

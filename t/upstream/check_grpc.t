@@ -99,20 +99,33 @@ peer('invalid answer', sub {
 });
 peer('invalid answer', join '', map { chr $_ % 251 } 0 .. 5000);
 
-my $servers = join "\n    ", map { "server 127.0.0.1:%%PORT_$_->{port}%%;" }
-	@peers;
+sub servers {
+	return join "\n    ", map { "server 127.0.0.1:%%PORT_$_->{port}%%;" }
+		@_;
+}
+
+# those that are to run out of time have less of it than the others
+
+my $late = servers(grep { ($_->{why} // '') eq 'timed out' } @peers);
+my $servers = servers(grep { ($_->{why} // '') ne 'timed out' } @peers);
 
 $t->conf(<<"EOC");
 mon_zone mon 4m;
 
 upstream backend {
     $servers
-    mon_check type=grpc interval=200ms timeout=600ms fall=1;
+    mon_check type=grpc interval=200ms timeout=30s fall=1;
+}
+
+upstream late {
+    $late
+    mon_check type=grpc interval=200ms timeout=500ms fall=1;
 }
 
 upstream library {
     server 127.0.0.1:%%PORT_8090%%;
-    mon_check type=grpc interval=200ms fall=1 rise=1 host=app.test;
+    mon_check type=grpc interval=200ms timeout=30s fall=1 rise=1
+              host=app.test;
 }
 
 server {
@@ -167,20 +180,19 @@ my $m;
 sub counted {
 	my ($port, $result) = @_;
 
-	return $m->get('nginx_upstream_checks_total', upstream => 'backend',
-		       peer => '127.0.0.1:' . $t->port($port),
-		       result => $result) // 0;
+	return $m->get('nginx_upstream_checks_total', result => $result,
+		       peer => '127.0.0.1:' . $t->port($port)) // 0;
 }
 
 wait_for(sub {
 	$m = $t->metrics();
 
 	!grep { counted($_->{port}, $_->{why} ? 'fail' : 'pass') < 2 } @peers;
-}, 15, 'two checks of each peer');
+}, 30, 'two checks of each peer');
 
 for my $peer (@peers) {
 	my $addr = '127.0.0.1:' . $t->port($peer->{port});
-	my ($said) = $t->log_lines(qr/"$addr" of upstream "backend"/);
+	my ($said) = $t->log_lines(qr/"$addr" of upstream/);
 	my $why = $peer->{why} // 'passes';
 
 	is(counted($peer->{port}, $peer->{why} ? 'pass' : 'fail'), 0,

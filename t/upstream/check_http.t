@@ -26,6 +26,10 @@ sub peer {
 		syswrite $socket, $code;
 	}) if $code;
 
+	# those that are to run out of time have less of it than the others
+
+	$upstream .= '_late' if ($why // '') =~ /timed out/;
+
 	push @peers, { upstream => $upstream, why => $why, port => $n };
 }
 
@@ -117,7 +121,8 @@ peer('match', 'timed out', sub {
 
 	NgxMon::Peer::request($socket);
 	syswrite $socket, "$ok\r\n";
-	1 while syswrite $socket, 'x' x 65536;
+	select undef, undef, undef, 0.005
+		while syswrite $socket, 'x' x 65536;
 });
 
 peer('codes', undef, "HTTP/1.1 204 No\r\n\r\n");
@@ -126,7 +131,7 @@ peer('codes', 'status 200', "$ok\r\n");
 peer('codes', 'status 505', "HTTP/1.1 505 No\r\n\r\n");
 
 $t->blackhole(8199);
-push @peers, { upstream => 'plain', why => 'timed out while connecting',
+push @peers, { upstream => 'plain_late', why => 'timed out while connecting',
 	       port => 8199 };
 
 my %servers;
@@ -139,17 +144,27 @@ mon_zone mon 4m;
 
 upstream plain {
     @{$servers{plain}}
-    mon_check interval=300ms timeout=700ms fall=1 rise=1;
+    mon_check interval=300ms timeout=30s fall=1;
+}
+
+upstream plain_late {
+    @{$servers{plain_late}}
+    mon_check interval=300ms timeout=500ms fall=1;
 }
 
 upstream match {
     @{$servers{match}}
-    mon_check interval=300ms timeout=1s fall=1 "match=all fine";
+    mon_check interval=300ms timeout=30s fall=1 "match=all fine";
+}
+
+upstream match_late {
+    @{$servers{match_late}}
+    mon_check interval=300ms timeout=500ms fall=1 "match=all fine";
 }
 
 upstream codes {
     @{$servers{codes}}
-    mon_check interval=300ms timeout=1s fall=1 status=204,300-404,500-504;
+    mon_check interval=300ms timeout=30s fall=1 status=204,300-404,500-504;
 }
 
 server {
@@ -170,7 +185,7 @@ wait_for(sub {
 		!$m->get('nginx_upstream_checks_total', peer => '127.0.0.1:'
 			 . $t->port($_->{port}))
 	} @peers;
-}, 15, 'a check of each peer');
+}, 30, 'a check of each peer');
 
 for my $peer (@peers) {
 	my $addr = '127.0.0.1:' . $t->port($peer->{port});

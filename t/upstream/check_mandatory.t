@@ -31,7 +31,7 @@ upstream plain {
 
 upstream free {
     server 127.0.0.1:%%PORT_8082%% max_fails=0;
-    mon_check interval=100ms timeout=60s;
+    mon_check interval=100ms timeout=60s fall=1000;
 }
 
 server {

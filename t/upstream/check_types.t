@@ -22,44 +22,48 @@ upstream tcp {
     server 127.0.0.1:%%PORT_8089%%;
     server [::1]:%%PORT_8089%%;
     server unix:%%TESTDIR%%/none.sock;
-    mon_check type=tcp interval=200ms fall=1;
+    mon_check type=tcp interval=200ms timeout=30s fall=1;
 }
 
 upstream tls {
     server 127.0.0.1:%%PORT_8082%%;
     server [::1]:%%PORT_8082%%;
     server 127.0.0.1:%%PORT_8083%%;
+    mon_check type=tls interval=200ms timeout=30s fall=1;
+}
+
+upstream late {
     server 127.0.0.1:%%PORT_8084%%;
     mon_check type=tls interval=200ms timeout=500ms fall=1;
 }
 
 upstream sni {
     server 127.0.0.1:%%PORT_8085%%;
-    mon_check type=tls interval=200ms fall=1 host=known.test;
+    mon_check type=tls interval=200ms timeout=30s fall=1 host=known.test;
 }
 
 upstream nosni {
     server 127.0.0.1:%%PORT_8085%%;
-    mon_check type=tls interval=200ms fall=1 host=127.0.0.1;
+    mon_check type=tls interval=200ms timeout=30s fall=1 host=127.0.0.1;
 }
 
 upstream plain {
     server 127.0.0.1:%%PORT_8081%%;
     server [::1]:%%PORT_8081%%;
     server unix:%%TESTDIR%%/back.sock;
-    mon_check interval=200ms fall=1;
+    mon_check interval=200ms timeout=30s fall=1;
 }
 
 upstream named {
     server 127.0.0.1:%%PORT_8081%%;
-    mon_check interval=200ms fall=1 host=app.test uri=/health?full=1;
+    mon_check interval=200ms timeout=30s fall=1 host=app.test uri=/health?full=1;
 }
 
 upstream other {
     server 127.0.0.1:%%PORT_8089%%;
     server [::1]:%%PORT_8089%%;
     server unix:%%TESTDIR%%/back.sock;
-    mon_check interval=200ms fall=1 port=%%PORT_8081%% uri=/other;
+    mon_check interval=200ms timeout=30s fall=1 port=%%PORT_8081%% uri=/other;
 }
 
 server {
@@ -136,8 +140,8 @@ my %fails = (
 	tcp => { "127.0.0.1:$p{8089}" => 'connection refused',
 		 "[::1]:$p{8089}" => 'connection refused',
 		 "unix:$dir/none.sock" => 'no such file or directory' },
-	tls => { "127.0.0.1:$p{8083}" => 'TLS handshake failed',
-		 "127.0.0.1:$p{8084}" => 'timed out' },
+	tls => { "127.0.0.1:$p{8083}" => 'TLS handshake failed' },
+	late => { "127.0.0.1:$p{8084}" => 'timed out' },
 	nosni => { "127.0.0.1:$p{8085}" => 'TLS handshake failed' },
 );
 
@@ -164,7 +168,7 @@ wait_for(sub {
 		keys %fails;
 
 	!grep { counted(@$_) < 3 } @wait;
-}, 20, 'three checks of each peer');
+}, 40, 'three checks of each peer');
 
 for my $upstream (sort keys %passes) {
 	is(counted($upstream, $_, 'fail'), 0, "$upstream: $_ passes")

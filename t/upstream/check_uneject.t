@@ -15,7 +15,7 @@ upstream checked {
     server 127.0.0.1:%%PORT_8081%% max_fails=0;
     server 127.0.0.1:%%PORT_8082%% max_fails=0;
     mon_outlier consecutive=1 eject=10m on=http_500;
-    mon_check interval=1s uri=/health;
+    mon_check interval=2s timeout=30s uri=/health;
 }
 
 upstream plain {
