@@ -181,7 +181,7 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
         ngx_http_mon_gate_header(call);
     }
 
-    if (call->retrial) {
+    if (call->counted) {
         ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
     }
 }

@@ -22,6 +22,7 @@
 
 static ngx_mon_series_t *ngx_http_mon_retry_series(ngx_http_mon_hook_t *hook);
 static ngx_uint_t ngx_http_mon_retry_refused(ngx_http_mon_call_t *call);
+static void ngx_http_mon_retry_tunnel(ngx_http_mon_call_t *call);
 static ngx_int_t ngx_http_mon_retry_decide(ngx_http_mon_call_t *call,
     ngx_uint_t verdict, ngx_uint_t tries);
 static ngx_int_t ngx_http_mon_retry_wanted(ngx_http_mon_call_t *call,
@@ -220,9 +221,14 @@ ngx_http_mon_retry_header(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 {
     ngx_uint_t  verdict;
 
+    if (call->attempt.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+        ngx_http_mon_retry_tunnel(call);
+        return;
+    }
+
     verdict = ngx_http_mon_verdict(call->attempt.status, NGX_DECLINED);
 
-    if (ngx_mon_likely(verdict == 0)) {
+    if (ngx_mon_likely(verdict == 0) || call->retrial == NULL) {
         return;
     }
 
@@ -244,6 +250,22 @@ ngx_http_mon_retry_header(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     default: /* NGX_DECLINED */
         break;
     }
+}
+
+
+/* a tunnel may stay for days: it is no request that a budget can rest on */
+
+static void
+ngx_http_mon_retry_tunnel(ngx_http_mon_call_t *call)
+{
+    if (call->retrial && call->retrial->granted) {
+        ngx_http_mon_retry_settle(call, NGX_MON_RETRY_SUCCESS);
+    }
+
+    ngx_mon_add(call->counted, NGX_MON_CALLS, -1);
+
+    call->counted = NULL;
+    call->retrial = NULL;
 }
 
 
