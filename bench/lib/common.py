@@ -20,6 +20,7 @@ NGINX = os.environ.get('TEST_NGINX_BINARY') or shutil.which('nginx') \
 MODULE = os.environ.get('NGX_MON_MODULE',
                         os.path.join(BUILD, 'ngx_mon_module.so'))
 CLIENT = os.path.join(BUILD, 'bench', 'client')
+RESULTS = os.path.join(BUILD, 'bench', 'results.md')
 
 # the worker has a core of its own, where there are two
 CPUS = sorted(os.sched_getaffinity(0))
@@ -33,14 +34,18 @@ class Error(Exception):
     pass
 
 
-def build_client():
-    source = os.path.join(ROOT, 'bench', 'client.c')
-    os.makedirs(os.path.dirname(CLIENT), exist_ok=True)
+def program(name):
+    """Builds bench/name.c unless it is built; its path."""
+    source = os.path.join(ROOT, 'bench', name + '.c')
+    path = os.path.join(BUILD, 'bench', name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
 
-    if not os.path.exists(CLIENT) \
-            or os.path.getmtime(CLIENT) < os.path.getmtime(source):
+    if not os.path.exists(path) \
+            or os.path.getmtime(path) < os.path.getmtime(source):
         subprocess.run([os.environ.get('CC', 'cc'), '-O2', '-Wall', '-Wextra',
-                        '-Werror', '-o', CLIENT, source], check=True)
+                        '-Werror', '-o', path, source], check=True)
+
+    return path
 
 
 def free_port():
@@ -68,11 +73,12 @@ class Server:
     """nginx with a configuration of its own, in a folder of its own."""
 
     def __init__(self, http, main='', module=True, workers=1, wrapper=(),
-                 single=False, cpu=None):
+                 single=False, cpu=None, first=False):
         self.dir = tempfile.mkdtemp(prefix='ngx_mon_bench.')
         os.chmod(self.dir, 0o755)
         self.port = free_port()
         self.wrapper = list(wrapper)
+        self.http = http
 
         temp = ''.join(f'{t}_temp_path {self.dir}/{t};\n' for t in
                        ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
@@ -98,7 +104,9 @@ keepalive_timeout 1h;
 
         args = [NGINX, '-p', self.dir, '-e', self.path('error.log'),
                 '-c', self.path('nginx.conf')]
-        cpus = on_cpus([cpu], True) if cpu is not None else None
+        cpus = on_cpus(CPUS, first)
+        if cpu is not None:
+            cpus = on_cpus([cpu], True)
 
         # a group of its own, so that Ctrl-C is ours
         self.proc = subprocess.Popen(self.wrapper + args, preexec_fn=cpus,
@@ -228,7 +236,7 @@ class Table:
     def note(self, text):
         self.notes.append(text)
 
-    def print(self):
+    def text(self):
         rows = [self.columns] + self.rows
         widths = [max(len(r[i]) for r in rows)
                   for i in range(len(self.columns))]
@@ -248,7 +256,11 @@ class Table:
         for n in self.notes:
             text += f'\n{n}\n'
 
+        return text
+
+    def print(self):
+        text = self.text()
         print(text, flush=True)
 
-        with open(os.path.join(BUILD, 'bench', 'results.md'), 'a') as f:
+        with open(RESULTS, 'a') as f:
             f.write(text)
