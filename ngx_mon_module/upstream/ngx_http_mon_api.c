@@ -123,9 +123,9 @@ ngx_http_mon_api_write(ngx_mon_walk_t *w, ngx_uint_t method,
         return rc;
     }
 
-    /* what was read in this millisecond is no longer true */
+    /* what was read of the balancer's list is no longer true */
 
-    mcf->refreshed_at = ngx_current_msec - 1;
+    mcf->refreshed_for = 0;
 
     w->nrest = 3;
 

@@ -10,6 +10,9 @@
 /* peers resolved at run time whose state is shown */
 #define NGX_HTTP_MON_RESOLVED_MAX  1024
 
+/* a refresh holds for so long at most, milliseconds */
+#define NGX_HTTP_MON_REFRESH_MAX  100
+
 /* after so many refreshes without it a resolved peer's place is reused */
 #define NGX_HTTP_MON_RESOLVED_KEEP  64
 
@@ -232,14 +235,16 @@ ngx_http_mon_peer_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
 
 
 /*
- * Reads the balancers' lists, once in an iteration of the event loop, so that
- * a scrape costs a walk for each of its pieces.  A peer keeps its place from
- * one refresh to the next: no scrape shows it twice.
+ * Reads the balancers' lists, once in an iteration of the event loop, and
+ * where there are thousands of peers less often, so that a scrape does not
+ * spend its time here.  A peer keeps its place from one refresh to the next:
+ * no scrape shows it twice.
  */
 
 ngx_http_mon_upstream_main_conf_t *
 ngx_http_mon_peer_refresh(void)
 {
+    uint64_t                            start, cost;
     ngx_uint_t                          i;
     ngx_http_mon_upstream_t            *up;
     ngx_http_mon_upstream_main_conf_t  *mcf;
@@ -251,9 +256,13 @@ ngx_http_mon_peer_refresh(void)
         return NULL;
     }
 
-    if (mcf->refreshed && mcf->refreshed_at == ngx_current_msec) {
+    if (mcf->refreshed
+        && ngx_current_msec - mcf->refreshed_at < mcf->refreshed_for)
+    {
         return mcf;
     }
+
+    start = ngx_mon_now();
 
     mcf->refreshed++;
     mcf->refreshed_at = ngx_current_msec;
@@ -270,6 +279,15 @@ ngx_http_mon_peer_refresh(void)
             ngx_http_mon_peer_scan(mcf, &mcf->hooks[i]);
         }
     }
+
+    /* a twentieth of the time; twice in a row, lest something came between */
+
+    cost = ngx_mon_now() - start;
+
+    mcf->refreshed_for = ngx_min(ngx_min(cost, mcf->cost) / 50,
+                                 NGX_HTTP_MON_REFRESH_MAX);
+    mcf->refreshed_for = ngx_max(mcf->refreshed_for, 1);
+    mcf->cost = cost;
 
     return mcf;
 }

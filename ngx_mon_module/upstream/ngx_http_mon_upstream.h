@@ -165,8 +165,12 @@ typedef struct {
     ngx_http_mon_hook_t             *hooks;      /* open addressing */
     ngx_uint_t                       mask;
 
+    /* the number of the last refresh, when it was, how long it holds */
     ngx_uint_t                       refreshed;
     ngx_msec_t                       refreshed_at;
+    ngx_msec_t                       refreshed_for;
+    /* microseconds that it took */
+    uint64_t                         cost;
 } ngx_http_mon_upstream_main_conf_t;
 
 
