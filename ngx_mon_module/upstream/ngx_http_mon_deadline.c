@@ -338,17 +338,38 @@ ngx_http_mon_deadline_unsend(ngx_http_request_t *r)
 
 /*
  * A request body that is not whole goes nowhere: for an error page there is
- * none, and the connection is not used again.
+ * none, and the connection is not used again.  Nor has an error page one that
+ * was on disk, once nginx has closed the file as the response began.
  */
 
 static void
 ngx_http_mon_deadline_body(ngx_http_request_t *r)
 {
+    ngx_uint_t                whole;
     ngx_http_request_body_t  *rb;
 
     rb = r->request_body;
 
-    if (rb == NULL || rb->rest < 0 || (rb->rest == 0 && rb->last_saved)) {
+    if (rb == NULL || rb->post_handler == NULL) {
+        /* none, or discarded, which may go on */
+        return;
+    }
+
+    whole = rb->rest < 0 || (rb->rest == 0 && rb->last_saved);
+
+    if (whole && !(rb->temp_file
+                   && rb->temp_file->file.fd == NGX_INVALID_FILE))
+    {
+        return;
+    }
+
+    rb->bufs = NULL;
+
+    r->headers_in.content_length = NULL;
+    r->headers_in.content_length_n = -1;
+    r->headers_in.chunked = 0;
+
+    if (whole) {
         return;
     }
 
@@ -359,12 +380,6 @@ ngx_http_mon_deadline_body(ngx_http_request_t *r)
     }
 
 #endif
-
-    rb->bufs = NULL;
-
-    r->headers_in.content_length = NULL;
-    r->headers_in.content_length_n = -1;
-    r->headers_in.chunked = 0;
 
     r->keepalive = 0;
     r->lingering_close = 1;

@@ -40,12 +40,25 @@ server {
         proxy_http_version 1.1;
         proxy_pass http://backend;
     }
+    location /held/ {
+        error_page 504 = @echoed;
+        proxy_pass http://backend/stall;
+    }
+    location @echoed {
+        rewrite ^ /echo break;
+        proxy_pass http://backend;
+    }
     location @echo { proxy_pass http://backend; }
     location /page/ {
         error_page 504 /echo/page;
         proxy_pass http://backend;
     }
     location /echo/ { proxy_pass http://backend; }
+    location /ssi/ {
+        ssi on;
+        ssi_types *;
+        return 200 '<!--# include virtual="/up/wait/a" -->';
+    }
     location /mirror/ { mirror /copy; proxy_pass http://backend; }
     location = /copy { internal; proxy_pass http://backend; }
     location /discard/ { return 200 ok; }
@@ -109,6 +122,29 @@ for my $uri (qw{ /caught/echo /streamed/echo /page/echo }) {
 	}
 }
 
+# a body that nobody wants comes while something else is waited for
+
+for ([ 'length', $length, 'x' x 100 ], [ 'chunked', $chunked, "5\r\nhel" ]) {
+	my ($what, $header, $part) = @$_;
+	my $client = $t->client();
+
+	$client->send("POST /ssi/ HTTP/1.1\r\nHost: a\r\n$header\r\n$part");
+	is($client->response()->{status}, 504, "$what, discarded");
+	$client->send($what eq 'chunked' ? "lo\r\n0\r\n\r\n" : 'x' x 99900);
+	is($client->get('/head/')->{status}, 200, 'to its end');
+	$client->close();
+	$n++;
+}
+
+# the file of a body is closed when the response begins, which is taken back
+
+for (100, 50000) {
+	my $r = $t->request('POST', '/held/', body => 'x' x $_);
+
+	is($r->{status}, 200, "held back, $_");
+	is($r->{body}, $_ == 100 ? 'x' x 100 : '', 'what is there of the body');
+}
+
 # on time
 
 is($t->request('POST', '/up/echo', body => 'x' x 50000)->{body}, 'x' x 50000,
@@ -150,9 +186,10 @@ ok(wait_for(sub {
 
 is($m->get('nginx_http_errors_total', reason => 'deadline'), $n, 'counted');
 is($m->get('nginx_http_errors_total'), $n, 'as nothing else');
-is($m->get('nginx_upstream_failures_total'), undef, 'no peer is at fault');
+is($m->get('nginx_upstream_failures_total', upstream => 'backend') // 0, 2,
+   'no peer is at fault for a client');
 cmp_ok(scalar $t->log_lines(
 	qr/\[info\].*deadline of 200ms exceeded while reading client request b/),
-       '>=', $n - 3, 'who was waited for');
+       '>=', $n - 5, 'who was waited for');
 
 done_testing();
