@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_mon_breaker.h"
+#include "ngx_http_mon_seat.h"
 
 
 static ngx_inline ngx_int_t ngx_http_mon_call_peer(ngx_http_mon_call_t *call,

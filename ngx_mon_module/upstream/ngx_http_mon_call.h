@@ -154,22 +154,6 @@ ngx_uint_t ngx_http_mon_verdict(ngx_uint_t status, ngx_int_t failure);
 ngx_int_t ngx_http_mon_breaker_again(ngx_http_mon_call_t *call);
 
 
-/* ngx_http_mon_gate.c */
-
-/* Brings the balancer's list up to date; may lower pc->tries. */
-void ngx_http_mon_gate_init(ngx_http_mon_call_t *call);
-
-/* The balancer's get, with the peers that are let through; its result. */
-ngx_int_t ngx_http_mon_gate_get(ngx_http_mon_call_t *call,
-    ngx_peer_connection_t *pc);
-
-/* The header of the attempt's response was read. */
-void ngx_http_mon_gate_header(ngx_http_mon_call_t *call);
-
-/* The attempt at call->guard came to call->verdict. */
-void ngx_http_mon_gate_end(ngx_http_mon_call_t *call);
-
-
 /* ngx_http_mon_retry.c */
 
 /* NGX_OK, or NGX_ERROR without memory. */

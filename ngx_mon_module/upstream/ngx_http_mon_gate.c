@@ -11,12 +11,6 @@
 #define NGX_HTTP_MON_GATE_ROUNDS  3
 
 
-static void ngx_http_mon_gate_tries(ngx_http_mon_call_t *call,
-    ngx_http_mon_gate_t *gate);
-static ngx_inline void ngx_http_mon_gate_hold(ngx_http_mon_call_t *call,
-    ngx_http_mon_guard_t *guard);
-static ngx_inline ngx_http_mon_guard_t *ngx_http_mon_gate_chosen(
-    ngx_http_mon_gate_t *gate, ngx_peer_connection_t *pc, ngx_int_t rc);
 static ngx_int_t ngx_http_mon_gate_gated(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 static void ngx_http_mon_gate_open(ngx_http_mon_gate_t *gate,
@@ -33,28 +27,11 @@ static ngx_int_t ngx_http_mon_gate_judge(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc, ngx_http_mon_guard_t *guard);
 static void ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
-static void ngx_http_mon_gate_told(ngx_http_mon_call_t *call,
-    ngx_http_mon_guard_t *guard);
-
-
-void
-ngx_http_mon_gate_init(ngx_http_mon_call_t *call)
-{
-    ngx_http_mon_gate_t  *gate;
-
-    gate = call->attempt.hook->gate;
-
-    ngx_http_mon_gate_refresh(gate, ngx_current_msec);
-
-    if (ngx_mon_unlikely(gate->out)) {
-        ngx_http_mon_gate_tries(call, gate);
-    }
-}
 
 
 /* nginx counts a try for each peer: those that are out have none */
 
-static void
+void
 ngx_http_mon_gate_tries(ngx_http_mon_call_t *call, ngx_http_mon_gate_t *gate)
 {
     ngx_uint_t            cap;
@@ -77,36 +54,39 @@ ngx_http_mon_gate_tries(ngx_http_mon_call_t *call, ngx_http_mon_gate_t *gate)
 
 
 ngx_int_t
-ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+ngx_http_mon_gate_choose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 {
-    ngx_int_t              rc;
-    ngx_uint_t             cached;
-    ngx_http_mon_gate_t   *gate;
-    ngx_http_mon_guard_t  *guard;
+    ngx_int_t             rc;
+    ngx_uint_t            cached;
+    ngx_http_mon_gate_t  *gate;
 
     gate = call->attempt.hook->gate;
     cached = pc->cached;
 
-    if (call->attempts) {
-        ngx_http_mon_gate_refresh(gate, ngx_current_msec);
-    }
+    ngx_http_mon_gate_refresh(gate, ngx_current_msec);
 
-    if (ngx_mon_unlikely(gate->gated)) {
+    rc = gate->gated ? ngx_http_mon_gate_gated(call, pc)
+                     : ngx_http_mon_attempt_pick(&call->attempt, pc);
+
+    return ngx_http_mon_gate_chose(call, pc, rc, cached);
+}
+
+
+ngx_int_t
+ngx_http_mon_gate_chose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
+    ngx_int_t rc, ngx_uint_t cached)
+{
+    ngx_http_mon_gate_t   *gate;
+    ngx_http_mon_guard_t  *guard;
+
+    gate = call->attempt.hook->gate;
+    guard = ngx_http_mon_gate_chosen(gate, pc, rc);
+
+    if (guard && !call->trial
+        && ngx_http_mon_gate_judge(call, pc, guard) != NGX_OK)
+    {
+        ngx_http_mon_gate_hand_back(call, pc);
         rc = ngx_http_mon_gate_gated(call, pc);
-
-    } else {
-        rc = ngx_http_mon_attempt_pick(&call->attempt, pc);
-        guard = ngx_http_mon_gate_chosen(gate, pc, rc);
-
-        if (ngx_mon_likely(guard && guard->mode < NGX_MON_GUARD_TRIAL)) {
-            ngx_http_mon_gate_hold(call, guard);
-            return rc;
-        }
-
-        if (guard && ngx_http_mon_gate_judge(call, pc, guard) != NGX_OK) {
-            ngx_http_mon_gate_hand_back(call, pc);
-            rc = ngx_http_mon_gate_gated(call, pc);
-        }
     }
 
     if (rc == NGX_BUSY) {
@@ -120,35 +100,6 @@ ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     }
 
     return rc;
-}
-
-
-static ngx_inline void
-ngx_http_mon_gate_hold(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
-{
-    call->guard = guard;
-    call->attempts++;
-    guard->refs++;
-}
-
-
-/* stock balancers give the address of the name in their list */
-
-static ngx_inline ngx_http_mon_guard_t *
-ngx_http_mon_gate_chosen(ngx_http_mon_gate_t *gate, ngx_peer_connection_t *pc,
-    ngx_int_t rc)
-{
-    ngx_http_mon_seat_t  *seat;
-
-    if (rc != NGX_OK && rc != NGX_DONE) {
-        return NULL;
-    }
-
-    seat = ngx_http_mon_seat_find(gate, (ngx_http_upstream_rr_peer_t *)
-               ((u_char *) pc->name
-                - offsetof(ngx_http_upstream_rr_peer_t, name)));
-
-    return seat ? seat->guard : NULL;
 }
 
 
@@ -450,43 +401,6 @@ ngx_http_mon_gate_anew(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
 
 void
-ngx_http_mon_gate_end(ngx_http_mon_call_t *call)
-{
-    uint64_t               now;
-    ngx_http_mon_gate_t   *gate;
-    ngx_http_mon_guard_t  *guard;
-
-    guard = call->guard;
-
-    if (guard == NULL) {
-        return;
-    }
-
-    gate = call->attempt.hook->gate;
-
-    call->guard = NULL;
-    guard->refs--;
-
-    if (gate->on == 0) {
-        return;
-    }
-
-    if (ngx_mon_unlikely(call->trial
-                         || (call->verdict
-                             & (gate->on|NGX_HTTP_MON_NO_VERDICT))))
-    {
-        ngx_http_mon_gate_told(call, guard);
-        return;
-    }
-
-    now = ngx_current_msec;
-
-    (void) ngx_mon_window_add(&guard->window, now);
-    ngx_mon_guard_fine(guard->shared);
-}
-
-
-static void
 ngx_http_mon_gate_told(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
 {
     ngx_log_t            *log;
@@ -494,6 +408,10 @@ ngx_http_mon_gate_told(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
 
     gate = call->attempt.hook->gate;
     log = call->request->connection->log;
+
+    if (gate->on == 0) {
+        return;
+    }
 
     if (call->trial) {
         call->trial = 0;

@@ -90,6 +90,7 @@ ngx_http_mon_gate_make(ngx_conf_t *cf, ngx_http_mon_hook_t *hook)
             gate->conf = oscf->conf;
         }
 
+        gate->bad = gate->on|NGX_HTTP_MON_NO_VERDICT;
         gate->conf.slow_start = oscf->conf.slow_start;
 
         if (gate->conf.slow_start == NGX_CONF_UNSET_MSEC) {

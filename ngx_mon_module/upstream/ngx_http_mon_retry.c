@@ -6,6 +6,7 @@
 
 #include "ngx_http_mon_deadline.h"
 #include "ngx_http_mon_retry.h"
+#include "ngx_http_mon_seat.h"
 #include "ngx_mon_retry.h"
 
 

@@ -103,8 +103,9 @@ struct ngx_http_mon_gate_s {
     ngx_uint_t                    in[2];
     ngx_uint_t                    usable;
 
-    /* verdicts that are failures; 0: no mon_outlier */
+    /* verdicts that are failures, 0: no mon_outlier; those not good */
     ngx_uint_t                    on;
+    ngx_uint_t                    bad;
     ngx_mon_outlier_conf_t        conf;
 
     /* NGX_MON_GUARD_CHECKED, _MANDATORY */
@@ -196,6 +197,131 @@ ngx_http_mon_gate_refresh(ngx_http_mon_gate_t *gate, uint64_t now)
     {
         ngx_http_mon_gate_sync(gate, now);
     }
+}
+
+
+/* ngx_http_mon_gate.c */
+
+/* Has the call do with fewer tries: some peers are out. */
+void ngx_http_mon_gate_tries(ngx_http_mon_call_t *call,
+    ngx_http_mon_gate_t *gate);
+
+/* The balancer's get where there is more to it; its result. */
+ngx_int_t ngx_http_mon_gate_choose(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/*
+ * What becomes of the balancer's result, rc; cached: the attempt before was
+ * by a cached connection.
+ */
+ngx_int_t ngx_http_mon_gate_chose(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc, ngx_int_t rc, ngx_uint_t cached);
+
+/* The header of the attempt's response was read. */
+void ngx_http_mon_gate_header(ngx_http_mon_call_t *call);
+
+/* The attempt's verdict is more than that a peer is well. */
+void ngx_http_mon_gate_told(ngx_http_mon_call_t *call,
+    ngx_http_mon_guard_t *guard);
+
+
+/*
+ * Who was chosen, or NULL: stock balancers give the address of the name in
+ * their list.
+ */
+static ngx_inline ngx_http_mon_guard_t *
+ngx_http_mon_gate_chosen(ngx_http_mon_gate_t *gate, ngx_peer_connection_t *pc,
+    ngx_int_t rc)
+{
+    ngx_http_mon_seat_t  *seat;
+
+    if (ngx_mon_unlikely(rc != NGX_OK && rc != NGX_DONE)) {
+        return NULL;
+    }
+
+    seat = ngx_http_mon_seat_find(gate, (ngx_http_upstream_rr_peer_t *)
+               ((u_char *) pc->name
+                - offsetof(ngx_http_upstream_rr_peer_t, name)));
+
+    return seat ? seat->guard : NULL;
+}
+
+
+static ngx_inline void
+ngx_http_mon_gate_hold(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
+{
+    call->guard = guard;
+    call->attempts++;
+    guard->refs++;
+}
+
+
+/* At peer.init: brings the list up to date; may lower pc->tries. */
+static ngx_inline void
+ngx_http_mon_gate_init(ngx_http_mon_call_t *call)
+{
+    ngx_http_mon_gate_t  *gate;
+
+    gate = call->attempt.hook->gate;
+
+    ngx_http_mon_gate_refresh(gate, ngx_current_msec);
+
+    if (ngx_mon_unlikely(gate->out)) {
+        ngx_http_mon_gate_tries(call, gate);
+    }
+}
+
+
+/* The balancer's get, with the peers that are let through; its result. */
+static ngx_inline ngx_int_t
+ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    ngx_int_t              rc;
+    ngx_http_mon_gate_t   *gate;
+    ngx_http_mon_guard_t  *guard;
+
+    gate = call->attempt.hook->gate;
+
+    if (ngx_mon_unlikely(gate->gated | call->attempts)) {
+        return ngx_http_mon_gate_choose(call, pc);
+    }
+
+    rc = ngx_http_mon_attempt_pick(&call->attempt, pc);
+    guard = ngx_http_mon_gate_chosen(gate, pc, rc);
+
+    if (ngx_mon_likely(guard && guard->mode < NGX_MON_GUARD_TRIAL)) {
+        ngx_http_mon_gate_hold(call, guard);
+        return rc;
+    }
+
+    return ngx_http_mon_gate_chose(call, pc, rc, 0);
+}
+
+
+/* The attempt at call->guard came to call->verdict. */
+static ngx_inline void
+ngx_http_mon_gate_end(ngx_http_mon_call_t *call)
+{
+    ngx_http_mon_guard_t  *guard;
+
+    guard = call->guard;
+
+    if (guard == NULL) {
+        return;
+    }
+
+    call->guard = NULL;
+    guard->refs--;
+
+    if (ngx_mon_unlikely(call->trial
+                         | (call->verdict & call->attempt.hook->gate->bad)))
+    {
+        ngx_http_mon_gate_told(call, guard);
+        return;
+    }
+
+    (void) ngx_mon_window_add(&guard->window, ngx_current_msec);
+    ngx_mon_guard_fine(guard->shared);
 }
 
 
