@@ -4,11 +4,15 @@
  */
 
 
-#include "ngx_http_mon_call.h"
+#include "ngx_http_mon_calm.h"
 
 
-static void ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
-    ngx_peer_connection_t *pc, ngx_uint_t reused);
+static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_got(
+    ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc, ngx_int_t rc,
+    ngx_mon_series_t *s);
+static ngx_mon_inline void ngx_http_mon_attempt_begin(
+    ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc, ngx_uint_t reused,
+    ngx_mon_series_t *s);
 static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
 static ngx_int_t ngx_http_mon_attempt_header(ngx_http_request_t *r);
 static ngx_mon_inline void ngx_http_mon_attempt_answered(
@@ -31,15 +35,64 @@ ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data)
 
     ngx_int_t  rc;
 
-    rc = a->guarded ? ngx_http_mon_call_get((ngx_http_mon_call_t *) a, pc)
-                    : ngx_http_mon_attempt_pick(a, pc);
+    rc = ngx_http_mon_attempt_pick(a, pc);
 
+    return ngx_http_mon_attempt_got(a, pc, rc, NULL);
+}
+
+
+ngx_int_t
+ngx_http_mon_attempt_calm_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_calm_t  *calm = data;
+
+    ngx_int_t             rc;
+    ngx_mon_series_t     *s;
+    ngx_http_mon_call_t  *call;
+
+    rc = ngx_http_mon_attempt_pick(&calm->attempt, pc);
+
+    if (ngx_mon_likely(rc == NGX_OK || rc == NGX_DONE)) {
+        s = ngx_http_mon_calm_chosen(calm, pc);
+
+        return ngx_http_mon_attempt_got(&calm->attempt, pc, rc, s);
+    }
+
+    /* the balancer has nobody */
+
+    call = ngx_http_mon_calm_end(calm);
+
+    if (call) {
+        return ngx_http_mon_attempt_call_get(pc, call);
+    }
+
+    return ngx_http_mon_attempt_got(&calm->attempt, pc, rc, NULL);
+}
+
+
+ngx_int_t
+ngx_http_mon_attempt_call_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_call_t  *call = data;
+
+    ngx_int_t  rc;
+
+    rc = ngx_http_mon_call_get(call, pc);
+
+    return ngx_http_mon_attempt_got(&call->attempt, pc, rc, NULL);
+}
+
+
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_attempt_got(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
+    ngx_int_t rc, ngx_mon_series_t *s)
+{
     a->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
 
     /* NGX_DONE: with a connection from the cache */
 
     if ((rc == NGX_OK || rc == NGX_DONE) && pc->name) {
-        ngx_http_mon_attempt_begin(a, pc, rc == NGX_DONE);
+        ngx_http_mon_attempt_begin(a, pc, rc == NGX_DONE, s);
     }
 
     return rc;
@@ -52,11 +105,6 @@ ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
 {
     ngx_http_mon_attempt_t  *a = data;
 
-    if (a->guarded) {
-        ngx_http_mon_call_free((ngx_http_mon_call_t *) a, pc, state);
-        return;
-    }
-
     if (a->series) {
         (void) ngx_http_mon_attempt_over(a, pc, state);
     }
@@ -65,16 +113,65 @@ ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
 }
 
 
-static void
-ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
-    ngx_peer_connection_t *pc, ngx_uint_t reused)
+void
+ngx_http_mon_attempt_calm_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state)
 {
-    ngx_mon_series_t     *s;
+    ngx_http_mon_calm_t  *calm = data;
+
+    ngx_http_mon_call_t     *call;
+    ngx_http_mon_attempt_t  *a;
+
+    a = &calm->attempt;
+
+    if (ngx_mon_unlikely(state || !a->header || a->rc > NGX_OK
+                         || a->status >= NGX_HTTP_BAD_REQUEST))
+    {
+        call = ngx_http_mon_calm_end(calm);
+
+        if (call) {
+            /* nginx frees so when it finalizes the request */
+            call->finishing = (state == 0);
+
+            ngx_http_mon_call_free(call, pc, state);
+            return;
+        }
+    }
+
+    if (a->series) {
+        (void) ngx_http_mon_attempt_over(a, pc, state);
+    }
+
+    ngx_http_mon_attempt_drop(a, pc, state);
+    ngx_http_mon_calm_good(calm);
+}
+
+
+void
+ngx_http_mon_attempt_call_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state)
+{
+    ngx_http_mon_call_free(data, pc, state);
+}
+
+
+/* s: the peer's series where it is known, or NULL */
+
+static ngx_mon_inline void
+ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
+    ngx_peer_connection_t *pc, ngx_uint_t reused, ngx_mon_series_t *s)
+{
     ngx_http_upstream_t  *u;
 
     u = a->upstream;
 
-    s = ngx_http_mon_peer_series(a->hook->upstream, pc->name);
+    if (s == NULL) {
+        s = ngx_http_mon_peer_series(a->hook->upstream, pc->name);
+
+        if (a->calm) {
+            ngx_http_mon_calm_recorded((ngx_http_mon_calm_t *) a, s);
+        }
+    }
 
     s->refs++;
     ngx_mon_add(s, NGX_MON_PEER_IN_FLIGHT, 1);
@@ -120,10 +217,7 @@ ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a)
         u->process_header = ngx_http_mon_attempt_header;
     }
 
-    if (u->finalize_request != ngx_http_mon_attempt_finalize) {
-        a->finalize_request = u->finalize_request;
-        u->finalize_request = ngx_http_mon_attempt_finalize;
-    }
+    u->finalize_request = ngx_http_mon_attempt_finalize;
 }
 
 
@@ -138,7 +232,7 @@ ngx_http_mon_attempt_output(void *data, ngx_chain_t *in)
 
     u = a->upstream;
 
-    u->output.output_filter = a->output_filter;
+    u->output.output_filter = a->origin->output_filter;
     u->output.filter_ctx = a->filter_ctx;
 
     if (a->series) {
@@ -151,7 +245,7 @@ ngx_http_mon_attempt_output(void *data, ngx_chain_t *in)
         ngx_http_mon_attempt_watch(a);
     }
 
-    return a->output_filter(a->filter_ctx, in);
+    return a->origin->output_filter(a->filter_ctx, in);
 }
 
 
@@ -289,9 +383,9 @@ ngx_http_mon_attempt_finalize(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    a->rc = rc;
+    a->rc = (short) rc;
 
-    a->finalize_request(r, rc);
+    a->origin->finalize_request(r, rc);
 }
 
 

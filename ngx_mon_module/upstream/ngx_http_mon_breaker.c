@@ -152,7 +152,7 @@ ngx_http_mon_breaker_request(ngx_http_mon_call_t *call)
 
     if (blcf->variable) {
 
-        /* the preaccess phase has let it through, not knowing what to */
+        /* the content handler has let it through, not knowing what to */
 
         ctx = ngx_http_mon_refuse_ctx(r);
 

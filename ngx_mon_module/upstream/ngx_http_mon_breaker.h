@@ -7,10 +7,11 @@
 /*
  * Circuit breakers of upstreams and of locations.  A call at a hooked
  * upstream asks its circuits at peer.init; before that, where it is known at
- * configuration time what a location passes to, the preaccess phase refuses
- * requests without reading their bodies.  What a location passes to by
- * variables, no upstream being called so, can't be hooked: it is let through
- * in the preaccess phase, and its verdict is read from r->upstream_states.
+ * configuration time what a location passes to, a handler in front of the
+ * location's own refuses requests without reading their bodies.  What a
+ * location passes to by variables, no upstream being called so, can't be
+ * hooked: it is let through by that handler, and its verdict is read from
+ * r->upstream_states.
  */
 
 
@@ -77,6 +78,9 @@ typedef struct {
 
     /* of the module that passes requests on, or NULL */
     ngx_http_upstream_conf_t        *pass;
+
+    /* the location's own */
+    ngx_http_handler_pt              handler;
 
     /* by variables: what upstream it will be is not known */
     ngx_uint_t                       variable;
@@ -260,7 +264,7 @@ ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call)
 
 /* ngx_http_mon_refuse.c */
 
-/* The phase handler, see above. */
+/* The content handler of a location with a circuit, see above. */
 ngx_int_t ngx_http_mon_refuse_handler(ngx_http_request_t *r);
 
 /*

@@ -16,7 +16,9 @@ static ngx_http_upstream_conf_t *ngx_http_mon_breaker_pass(ngx_conf_t *cf,
     ngx_http_mon_breaker_loc_conf_t *blcf);
 static void ngx_http_mon_breaker_guard(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
-static ngx_int_t ngx_http_mon_breaker_handlers(ngx_conf_t *cf);
+static void ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_mon_breaker_loc_conf_t *blcf);
+static void ngx_http_mon_breaker_handlers(void);
 static void *ngx_http_mon_breaker_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_loc_conf(ngx_conf_t *cf);
@@ -130,7 +132,9 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
         ngx_http_mon_breaker_location(cf, blcf[i]);
     }
 
-    return ngx_http_mon_breaker_handlers(cf);
+    ngx_http_mon_breaker_handlers();
+
+    return NGX_OK;
 }
 
 
@@ -160,8 +164,8 @@ ngx_http_mon_breaker_upstreams(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        hook->guarded = 1;
         hook->breaker = b[i];
+        ngx_http_mon_hook_guard(hook, b[i]->conf.slow == 0);
     }
 
     return NGX_OK;
@@ -185,7 +189,7 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
 
     clcf = blcf->loc_conf[ngx_http_core_module.ctx_index];
 
-    if (clcf->handler == NULL) {
+    if (clcf->handler == NULL || clcf->handler == ngx_http_mon_refuse_handler) {
         return;
     }
 
@@ -196,6 +200,7 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
         if (blcf->breaker) {
             blcf->variable = 1;
             ngx_http_mon_breaker_guard(cf, NULL);
+            ngx_http_mon_breaker_handle(clcf, blcf);
         }
 
         return;
@@ -211,6 +216,21 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
     hook = ngx_http_mon_hook_find(mcf, uscf);
 
     blcf->upstream = hook ? hook->breaker : NULL;
+
+    if (blcf->breaker || blcf->upstream) {
+        ngx_http_mon_breaker_handle(clcf, blcf);
+    }
+}
+
+
+/* a handler in front of the one that reads the body and connects */
+
+static void
+ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_mon_breaker_loc_conf_t *blcf)
+{
+    blcf->handler = clcf->handler;
+    clcf->handler = ngx_http_mon_refuse_handler;
 }
 
 
@@ -284,35 +304,21 @@ ngx_http_mon_breaker_guard(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *uscf)
         hook = ngx_http_mon_hook_find(mcf, uscfp[i]);
 
         if (hook) {
-            hook->guarded = 1;
+            ngx_http_mon_hook_guard(hook, 1);
         }
     }
 }
 
 
-static ngx_int_t
-ngx_http_mon_breaker_handlers(ngx_conf_t *cf)
+static void
+ngx_http_mon_breaker_handlers(void)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mon_refuse_handler;
-
     ngx_http_mon_refuse_filter_init();
 
     ngx_mon_add_reason(ngx_http_mon_refuse_reason);
     ngx_mon_add_check("breakers", ngx_http_mon_breaker_health);
     ngx_mon_add_tick(ngx_http_mon_breaker_tick);
     ngx_mon_set_source(NGX_MON_G_BREAKER_STATE, ngx_http_mon_breaker_source);
-
-    return NGX_OK;
 }
 
 

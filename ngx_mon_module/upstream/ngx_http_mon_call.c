@@ -199,7 +199,7 @@ ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
     a = &call->attempt;
     u = a->upstream;
 
-    a->rc = rc;
+    a->rc = (short) rc;
     call->finishing = 1;
 
     waits = call->retrial && ngx_http_mon_retry_waits(call);
@@ -217,7 +217,7 @@ ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
         ngx_http_mon_call_leave(call);
     }
 
-    a->finalize_request(r, rc);
+    a->origin->finalize_request(r, rc);
 }
 
 

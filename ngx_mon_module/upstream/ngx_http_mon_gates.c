@@ -45,7 +45,7 @@ ngx_http_mon_gate_add(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *uscf,
             return NULL;
         }
 
-        hook->guarded = 1;
+        ngx_http_mon_hook_guard(hook, 1);
 
         omcf = ngx_http_conf_get_module_main_conf(cf,
                                                   ngx_http_mon_outlier_module);

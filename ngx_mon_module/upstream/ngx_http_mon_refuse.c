@@ -33,6 +33,7 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 ngx_int_t
 ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                         rc;
     ngx_http_mon_breaker_loc_conf_t  *blcf;
 
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
@@ -43,10 +44,12 @@ ngx_http_mon_refuse_handler(ngx_http_request_t *r)
                        && (blcf->upstream == NULL
                            || ngx_http_mon_breaker_closed(blcf->upstream))))
     {
-        return NGX_DECLINED;
+        return blcf->handler(r);
     }
 
-    return ngx_http_mon_refuse_request(r, blcf);
+    rc = ngx_http_mon_refuse_request(r, blcf);
+
+    return (rc == NGX_DECLINED) ? blcf->handler(r) : rc;
 }
 
 

@@ -217,7 +217,7 @@ ngx_http_mon_retry_hook(ngx_conf_t *cf, ngx_http_mon_hook_t *hook,
     retry->conf = place ? place->retry : NULL;
 
     hook->retry = retry;
-    hook->guarded = 1;
+    ngx_http_mon_hook_guard(hook, 0);
 
     return ngx_mon_declare(cf, NGX_MON_G_RETRY, &hook->upstream->label, 1,
                            NGX_MON_VIEW_ALL);

@@ -65,6 +65,7 @@ ngx_http_mon_gate_sync(ngx_http_mon_gate_t *gate, uint64_t now)
             gate->nseats = 0;
             gate->out = 0;
             gate->gated = 0;
+            gate->busy = 0;
             gate->ejected = 0;
             gate->table = &gate->empty;
             gate->mask = 0;
@@ -500,6 +501,8 @@ ngx_http_mon_gate_apply(ngx_http_mon_gate_t *gate, uint64_t now)
         gate->gated += mode == NGX_MON_GUARD_RAMP
                        || mode == NGX_MON_GUARD_TRIAL;
     }
+
+    gate->busy = gate->out || gate->gated;
 
     until = __atomic_load_n(&gate->pool->panic, __ATOMIC_RELAXED);
 

@@ -38,6 +38,8 @@ struct ngx_http_mon_guard_s {
     ngx_uint_t                    counted;
 
     ngx_mon_series_t             *series;
+    /* the peer's metrics, where they are pinned, or NULL */
+    ngx_mon_series_t             *recorded;
     ngx_http_mon_guard_t         *next;
     ngx_str_t                     name;
 };
@@ -99,6 +101,8 @@ struct ngx_http_mon_gate_s {
     ngx_uint_t                    out;
     ngx_uint_t                    ejected;
     ngx_uint_t                    gated;
+    /* there are some of either */
+    ngx_uint_t                    busy;
     /* in, of the list and of the backup one; those in slow start, too */
     ngx_uint_t                    in[2];
     ngx_uint_t                    usable;

@@ -83,11 +83,14 @@ struct ngx_http_mon_upstream_s {
 };
 
 
-/* what a balancer has put into the peer */
+/* what the balancer and the protocol have put into an upstream */
 
 typedef struct {
     ngx_event_get_peer_pt            get;
     ngx_event_free_peer_pt           free;
+    ngx_output_chain_filter_pt       output_filter;
+    void                           (*finalize_request)(ngx_http_request_t *r,
+                                         ngx_int_t rc);
     ngx_event_notify_peer_pt         notify;
 #if (NGX_HTTP_SSL)
     ngx_event_set_peer_session_pt    set_session;
@@ -111,6 +114,8 @@ struct ngx_http_mon_hook_s {
 
     /* protected, here or in some location; NULL: not by this */
     ngx_uint_t                       guarded;
+    /* a call may be calm, see ngx_http_mon_calm.h */
+    ngx_uint_t                       calm;
     ngx_http_mon_breaker_t          *breaker;
     ngx_http_mon_gate_t             *gate;
     ngx_http_mon_retry_t            *retry;
@@ -129,23 +134,23 @@ typedef struct {
     /* of the attempt; NULL between two */
     ngx_mon_series_t                 *series;
     uint64_t                          start;
-    int                               rc;
+    short                             rc;
+    /* of a calm one: of the circuit, see ngx_http_mon_calm.h */
+    unsigned short                    generation;
     unsigned                          status:16;
     unsigned                          reused:1;
     unsigned                          header:1;
     unsigned                          invalid:1;
 
-    /* it is the first member of a ngx_http_mon_call_t */
+    /* it is the first member of a ngx_http_mon_call_t, or _calm_t */
     unsigned                          guarded:1;
+    unsigned                          calm:1;
 
     /* the originals */
     ngx_http_mon_origin_t            *origin;
     void                             *data;
-    ngx_output_chain_filter_pt        output_filter;
     void                             *filter_ctx;
     ngx_int_t                       (*process_header)(ngx_http_request_t *r);
-    void                            (*finalize_request)(ngx_http_request_t *r,
-                                          ngx_int_t rc);
 } ngx_http_mon_attempt_t;
 
 
@@ -255,6 +260,12 @@ void ngx_http_mon_peer_check(ngx_mon_check_t *c);
 
 /* ngx_http_mon_wrap.c */
 
+/*
+ * Makes an upstream one that is guarded; by all that protects it, calm tells
+ * whether its calls may be calm.
+ */
+void ngx_http_mon_hook_guard(ngx_http_mon_hook_t *hook, ngx_uint_t calm);
+
 /* The hook's peer.init: the original one, then ours around it. */
 ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
@@ -270,9 +281,17 @@ ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a,
 
 /* ngx_http_mon_attempt.c */
 
-/* The peer's get and free. */
+/* The peer's get and free: of an attempt, a calm one, and a call's. */
 ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data);
 void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
+ngx_int_t ngx_http_mon_attempt_calm_get(ngx_peer_connection_t *pc,
+    void *data);
+void ngx_http_mon_attempt_calm_free(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
+ngx_int_t ngx_http_mon_attempt_call_get(ngx_peer_connection_t *pc,
+    void *data);
+void ngx_http_mon_attempt_call_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
 
 /* Follows the request through what its protocol may have set anew. */

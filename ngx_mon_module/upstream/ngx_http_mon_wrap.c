@@ -7,11 +7,22 @@
 /* how the attempt comes to stand around what the balancer has set up */
 
 
-#include "ngx_http_mon_call.h"
+#include "ngx_http_mon_calm.h"
 
 
+static ngx_inline ngx_http_mon_hook_t *ngx_http_mon_attempt_hook(
+    ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_mon_attempt_guarded(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_mon_noinline ngx_int_t ngx_http_mon_attempt_call(
+    ngx_http_request_t *r, ngx_http_mon_hook_t *hook);
+static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_setup(
+    ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
+    ngx_http_mon_attempt_t *a, ngx_event_get_peer_pt get,
+    ngx_event_free_peer_pt free);
 static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_wrap(
-    ngx_http_mon_attempt_t *a);
+    ngx_http_mon_attempt_t *a, ngx_event_get_peer_pt get,
+    ngx_event_free_peer_pt free);
 static ngx_http_mon_origin_t *ngx_http_mon_attempt_origin(
     ngx_http_mon_attempt_t *a);
 static void ngx_http_mon_attempt_notify(ngx_peer_connection_t *pc, void *data,
@@ -30,15 +41,64 @@ ngx_int_t
 ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
 {
-    ngx_int_t                           rc;
-    ngx_http_upstream_t                *u;
-    ngx_http_mon_hook_t                *hook;
-    ngx_http_mon_attempt_t             *a;
-    ngx_http_mon_upstream_main_conf_t  *mcf;
+    ngx_int_t                rc;
+    ngx_http_mon_hook_t     *hook;
+    ngx_http_mon_attempt_t  *a;
 
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
+    hook = ngx_http_mon_attempt_hook(r, us);
 
-    hook = ngx_http_mon_hook_find(mcf, us);
+    if (hook == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_mon_unlikely(hook->guarded)) {
+
+        /* another module had wrapped peer.init before it was known */
+
+        return ngx_http_mon_attempt_guarded(r, us);
+    }
+
+    rc = hook->init(r, us);
+
+    if (rc != NGX_OK || !ngx_mon_active) {
+        return rc;
+    }
+
+    a = ngx_palloc(r->pool, sizeof(ngx_http_mon_attempt_t));
+    if (a == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mon_attempt_setup(r, hook, a, ngx_http_mon_attempt_get,
+                                      ngx_http_mon_attempt_free);
+}
+
+
+void
+ngx_http_mon_hook_guard(ngx_http_mon_hook_t *hook, ngx_uint_t calm)
+{
+    hook->calm = calm && (!hook->guarded || hook->calm);
+    hook->guarded = 1;
+
+    if (hook->uscf->peer.init == ngx_http_mon_attempt_init) {
+        hook->uscf->peer.init = ngx_http_mon_attempt_guarded;
+    }
+}
+
+
+/* peer.init of a guarded upstream */
+
+static ngx_int_t
+ngx_http_mon_attempt_guarded(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    uint64_t                 state;
+    ngx_int_t                rc;
+    ngx_http_mon_hook_t     *hook;
+    ngx_http_mon_calm_t     *calm;
+    ngx_http_mon_breaker_t  *b;
+
+    hook = ngx_http_mon_attempt_hook(r, us);
 
     if (hook == NULL) {
         return NGX_ERROR;
@@ -50,11 +110,72 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
         return rc;
     }
 
-    a = ngx_palloc(r->pool, hook->guarded ? sizeof(ngx_http_mon_call_t)
-                                          : sizeof(ngx_http_mon_attempt_t));
-    if (a == NULL) {
+    if (ngx_mon_unlikely(!ngx_http_mon_calm(r, hook, &b, &state))) {
+        return ngx_http_mon_attempt_call(r, hook);
+    }
+
+    calm = ngx_palloc(r->pool, sizeof(ngx_http_mon_calm_t));
+    if (calm == NULL) {
         return NGX_ERROR;
     }
+
+    rc = ngx_http_mon_attempt_setup(r, hook, &calm->attempt,
+                                    ngx_http_mon_attempt_calm_get,
+                                    ngx_http_mon_attempt_calm_free);
+
+    calm->request = r;
+    calm->breaker = b;
+    calm->guard = NULL;
+
+    calm->attempt.calm = 1;
+    calm->attempt.generation = ngx_mon_breaker_generation(state);
+
+    return rc;
+}
+
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_attempt_call(ngx_http_request_t *r, ngx_http_mon_hook_t *hook)
+{
+    ngx_http_mon_call_t  *call;
+
+    call = ngx_palloc(r->pool, sizeof(ngx_http_mon_call_t));
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_mon_attempt_setup(r, hook, &call->attempt,
+                                   ngx_http_mon_attempt_call_get,
+                                   ngx_http_mon_attempt_call_free)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    call->attempt.guarded = 1;
+
+    return ngx_http_mon_call_begin(call, r);
+}
+
+
+static ngx_inline ngx_http_mon_hook_t *
+ngx_http_mon_attempt_hook(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_http_mon_upstream_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_mon_upstream_module);
+
+    return ngx_http_mon_hook_find(mcf, us);
+}
+
+
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_attempt_setup(ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
+    ngx_http_mon_attempt_t *a, ngx_event_get_peer_pt get,
+    ngx_event_free_peer_pt free)
+{
+    ngx_http_upstream_t  *u;
 
     u = r->upstream;
 
@@ -62,36 +183,32 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
     a->hook = hook;
     a->series = NULL;
     a->guarded = 0;
+    a->calm = 0;
 
-    a->output_filter = u->output.output_filter;
     a->filter_ctx = u->output.filter_ctx;
 
-    if (ngx_http_mon_attempt_wrap(a) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (hook->guarded) {
-        a->guarded = 1;
-        return ngx_http_mon_call_begin((ngx_http_mon_call_t *) a, r);
-    }
-
-    return NGX_OK;
+    return ngx_http_mon_attempt_wrap(a, get, free);
 }
 
 
 static ngx_mon_inline ngx_int_t
-ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a)
+ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a,
+    ngx_event_get_peer_pt get, ngx_event_free_peer_pt free)
 {
+    ngx_http_upstream_t    *u;
     ngx_http_mon_origin_t  *o;
     ngx_peer_connection_t  *pc;
 
-    pc = &a->upstream->peer;
+    u = a->upstream;
+    pc = &u->peer;
     o = &a->hook->origin;
 
     if (ngx_mon_unlikely(o->get != pc->get || o->free != pc->free
+                         || o->output_filter != u->output.output_filter
+                         || o->finalize_request != u->finalize_request
                          || pc->notify)
 #if (NGX_HTTP_SSL)
-        || ngx_mon_unlikely(a->upstream->ssl)
+        || ngx_mon_unlikely(u->ssl)
 #endif
        )
     {
@@ -105,8 +222,8 @@ ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a)
     a->data = pc->data;
 
     pc->data = a;
-    pc->get = ngx_http_mon_attempt_get;
-    pc->free = ngx_http_mon_attempt_free;
+    pc->get = get;
+    pc->free = free;
 
     return NGX_OK;
 }
@@ -130,6 +247,8 @@ ngx_http_mon_attempt_origin(ngx_http_mon_attempt_t *a)
 
     origin.get = pc->get;
     origin.free = pc->free;
+    origin.output_filter = a->upstream->output.output_filter;
+    origin.finalize_request = a->upstream->finalize_request;
     origin.notify = pc->notify;
 
     if (pc->notify) {
@@ -186,32 +305,42 @@ ngx_http_mon_attempt_sessions(ngx_peer_connection_t *pc,
 ngx_int_t
 ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a, ngx_http_request_t *r)
 {
-    ngx_peer_connection_t  *pc, peer;
+    ngx_int_t               rc;
+    ngx_http_upstream_t    *u;
+    ngx_peer_connection_t   peer;
 
-    pc = &a->upstream->peer;
+    u = a->upstream;
 
-    if (pc->data != a) {
+    if (u->peer.data != a) {
         return NGX_DECLINED;
     }
 
-    peer = *pc;
+    peer = u->peer;
 
-    pc->data = NULL;
-    pc->notify = NULL;
+    /* what a request comes with */
 
-    if (a->hook->init(r, a->hook->uscf) != NGX_OK) {
-        *pc = peer;
-        return NGX_DECLINED;
+    u->peer.data = NULL;
+    u->peer.notify = NULL;
+    u->output.output_filter = a->origin->output_filter;
+    u->output.filter_ctx = a->filter_ctx;
+    u->finalize_request = a->origin->finalize_request;
+
+    rc = a->hook->init(r, a->hook->uscf);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_mon_attempt_wrap(a, peer.get, peer.free);
     }
 
-    if (ngx_http_mon_attempt_wrap(a) != NGX_OK) {
-        *pc = peer;
-        return NGX_DECLINED;
+    if (rc == NGX_OK) {
+        u->peer.tries = peer.tries;
+
+    } else {
+        u->peer = peer;
     }
 
-    pc->tries = peer.tries;
+    ngx_http_mon_attempt_watch(a);
 
-    return NGX_OK;
+    return (rc == NGX_OK) ? NGX_OK : NGX_DECLINED;
 }
 
 
