@@ -25,7 +25,7 @@ my @ports = 8081 .. 8084;
 my @names = qw/ shared single circuit /;
 
 srand($seed);
-alarm(($seconds + 90) * slowness());
+alarm(($seconds + 240) * slowness());
 
 my $t = NgxMon->new(workers => 4)->has('http_auth_request', 'http_v2');
 
@@ -400,7 +400,7 @@ for my $name (qw/ single shared /) {
 	for my $pid (sort keys %worker) {
 		my $uneven;
 
-		wait_for(sub { !($uneven = uneven($name, $worker{$pid})) }, 5,
+		wait_for(sub { !($uneven = uneven($name, $worker{$pid})) }, 15,
 			 "even shares of $name");
 		is($uneven, '', "$name: every peer gets its share")
 			or diag(join "\n", unwell(),
