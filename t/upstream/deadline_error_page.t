@@ -18,7 +18,7 @@ upstream other { server 127.0.0.1:%%PORT_8082%%; }
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    mon_deadline 150ms;
+    mon_deadline 500ms;
 
     location = /metrics { mon_deadline off; mon_metrics; }
 
@@ -50,12 +50,12 @@ server {
     location @slow { proxy_pass http://other; }
     location @late { error_page 504 = @text; proxy_pass http://backend; }
     location @text { return 200 text; }
-    location = /page { mon_deadline 10ms; proxy_pass http://other/delay/0.4; }
+    location = /page { mon_deadline 10ms; proxy_pass http://other/delay/1.2; }
 }
 EOC
 
 my $b = $t->backend(8081);
-my $o = $t->backend(8082, mode => '/delay/0.4');
+my $o = $t->backend(8082, mode => '/delay/1.2');
 
 $t->run();
 
@@ -73,7 +73,7 @@ sub answer {
 like(answer('/named/wait/a', 200)->{body}, qr{GET /named/wait/a}, 'answered');
 like(answer('/named/wait/a', 200, method => 'POST', body => 'body')->{body},
      qr{POST /named/wait/a}, 'with its method');
-$o->mode('/delay/0.4/echo');
+$o->mode('/delay/1.2/echo');
 is(answer('/named/wait/a', 200, method => 'POST', body => 'body')->{body},
    'body', 'and body');
 answer('/kept/wait/a', 504);
@@ -88,7 +88,7 @@ is(answer('/recursive/wait/a', 200)->{body}, 'text', 'another error page');
 answer('/other/delay/0.05/status/500', 500);
 $client->close();
 $client = $t->client();
-$b->mode('/delay/0.1/status/500');
+$b->mode('/delay/0.35/status/500');
 answer('/other/', 504);
 $b->mode('/');
 

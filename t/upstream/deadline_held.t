@@ -23,7 +23,7 @@ mon_zone mon 4m;
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    mon_deadline 300ms;
+    mon_deadline 700ms;
 
     location = /metrics { mon_deadline off; mon_metrics; }
     location /xslt/ {

@@ -23,7 +23,7 @@ server {
 server {
     listen 127.0.0.1:%%PORT_8082%% http2;
 
-    mon_deadline 250ms;
+    mon_deadline 600ms;
     client_body_buffer_size 1k;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -122,8 +122,8 @@ sub late {
 
 	my $took = time() - $start;
 
-	cmp_ok($took, '>', 0.24, 'not before its time');
-	cmp_ok($took, '<', 1.5, 'but then');
+	cmp_ok($took, '>', 0.55, 'not before its time');
+	cmp_ok($took, '<', 10, 'but then');
 	$n++ unless $expected eq 200;
 
 	# the rest of a body that nobody waits for
@@ -166,7 +166,7 @@ $c->send(headers($id, 'GET', '/fast', 1));
 wait_for(sub { $t->metric($errors, reason => 'deadline') >= $n + 30 }, 10,
 	 'all of them');
 $n += 30;
-cmp_ok(time() - $start, '<', 2, 'at the same time');
+cmp_ok(time() - $start, '<', 4, 'at the same time');
 $c->close();
 
 # a client whose window is small, and one that leaves before

@@ -31,7 +31,7 @@ upstream slow { server 127.0.0.1:%%PORT_8082%%; }
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    mon_deadline 300ms;
+    mon_deadline 700ms;
 
     location = /metrics { mon_deadline off; mon_metrics; }
 
@@ -94,7 +94,7 @@ cmp_ok($_, '>=', 6, 'the peers share the load') for @peers;
 
 # a peer that had no time is not at fault
 
-$b->mode('/delay/0.2/status/500');
+$b->mode('/delay/0.4/status/500');
 $slow->mode('/wait/a');
 is($t->get('/first/')->{status}, 504, 'the second one has little time');
 $t->wait_metric(0, 'nginx_upstream_requests_in_flight');

@@ -14,7 +14,7 @@ mon_zone mon 4m;
 server {
     listen 127.0.0.1:%%PORT_8080%%;
 
-    mon_deadline 200ms;
+    mon_deadline 500ms;
 
     location = /metrics { mon_metrics; }
     location / {
