@@ -119,6 +119,7 @@ sub cached {
 
 wait_for(sub { $t->get('/plain')->{status} == 503 });
 wait_for(sub { $t->get('/stale/named')->{headers}{'x-cache'} eq 'STALE' });
+wait_for(sub { $t->get('/stale/background')->{headers}{'x-cache'} eq 'STALE' });
 
 for (1 .. 3) {
 	cached('/fresh', 200, 'HIT');

@@ -109,7 +109,7 @@ late('/several/wait/a', 'several peers');
 late('/ignore/wait/a', 'proxy_ignore_client_abort');
 late('/fastcgi/wait/a', 'fastcgi');
 late('/resolve/?port=' . $t->port(8081), 'a name server');
-late('/retries/delay/0.2/status/500', 'retries');
+late('/retries/delay/0.3/status/500', 'retries');
 
 is($t->get('/limit/')->{status}, 200, 'the limit is reached');
 late('/limit/', 'a delay by limit_req');
