@@ -474,3 +474,14 @@ ngx_mon_pool_panic_end(ngx_mon_pool_t *p, uint64_t now, uint64_t hold)
            && __atomic_compare_exchange_n(&p->panic, &until, 0, 0,
                                           __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
+
+
+ngx_uint_t
+ngx_mon_pool_due(const ngx_mon_pool_t *p, uint64_t now, uint64_t window)
+{
+    uint64_t  swept;
+
+    swept = __atomic_load_n(&p->swept, __ATOMIC_RELAXED);
+
+    return swept == 0 || now < swept || now - swept >= window;
+}

@@ -112,7 +112,7 @@ typedef struct {
     uint64_t                  panic;
     uint64_t                  panics;
 
-    /* when success rates were last compared */
+    /* when success rates were last compared, or 0 */
     uint64_t                  swept;
     uint64_t                  reserved[3];
 
@@ -266,6 +266,13 @@ ngx_uint_t ngx_mon_pool_panic_begin(ngx_mon_pool_t *p, uint64_t now,
 void ngx_mon_pool_panic_stop(ngx_mon_pool_t *p, uint64_t now);
 ngx_uint_t ngx_mon_pool_panic_end(ngx_mon_pool_t *p, uint64_t now,
     uint64_t hold);
+
+/*
+ * Whether success rates are to be compared again at now: they never were, a
+ * window has passed since, or the clock was set back.
+ */
+ngx_uint_t ngx_mon_pool_due(const ngx_mon_pool_t *p, uint64_t now,
+    uint64_t window);
 
 
 #endif /* _NGX_MON_OUTLIER_H_INCLUDED_ */

@@ -287,12 +287,10 @@ ngx_http_mon_gate_bury(uint64_t *word)
 static void
 ngx_http_mon_gate_sweep(ngx_http_mon_gate_t *gate, uint64_t now)
 {
-    uint64_t              *rates, swept;
+    uint64_t              *rates;
     ngx_http_mon_seat_t  **seats;
 
-    swept = __atomic_load_n(&gate->pool->swept, __ATOMIC_RELAXED);
-
-    if (now >= swept && now - swept < gate->conf.window) {
+    if (!ngx_mon_pool_due(gate->pool, now, gate->conf.window)) {
         return;
     }
 

@@ -505,6 +505,22 @@ outlier_take(void **state)
 
 
 static void
+outlier_due(void **state)
+{
+    /* a machine that has run for less than the window */
+
+    assert_int_equal(ngx_mon_pool_due(&pool, 5, 1000), 1);
+    assert_int_equal(ngx_mon_pool_due(&pool, T0, 1000), 1);
+
+    pool.swept = T0;
+    assert_int_equal(ngx_mon_pool_due(&pool, T0, 1000), 0);
+    assert_int_equal(ngx_mon_pool_due(&pool, T0 + 999, 1000), 0);
+    assert_int_equal(ngx_mon_pool_due(&pool, T0 + 1000, 1000), 1);
+    assert_int_equal(ngx_mon_pool_due(&pool, T0 - 1, 1000), 1);
+}
+
+
+static void
 outlier_panic(void **state)
 {
     assert_int_equal(ngx_mon_pool_panic(&pool, T0, 1000), 0);
@@ -627,6 +643,7 @@ main(void)
         cmocka_unit_test_setup(outlier_limit, outlier_setup),
         cmocka_unit_test_setup(outlier_stdev, outlier_setup),
         cmocka_unit_test_setup(outlier_take, outlier_setup),
+        cmocka_unit_test_setup(outlier_due, outlier_setup),
         cmocka_unit_test_setup(outlier_panic, outlier_setup),
         cmocka_unit_test_setup(outlier_threads, outlier_setup),
     };
