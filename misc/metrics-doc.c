@@ -39,6 +39,7 @@ static const char  *check_values[][2] = { NGX_MON_CHECK_VALUES(VALUE) };
 static const char  *to_values[][2] = { NGX_MON_TO_VALUES(VALUE) };
 static const char  *circuit_values[][2] = { NGX_MON_CIRCUIT_VALUES(VALUE) };
 static const char  *retry_values[][2] = { NGX_MON_RETRY_VALUES(VALUE) };
+static const char  *quota_values[][2] = { NGX_MON_QUOTA_VALUES(VALUE) };
 static const char  *protocol_values[][2] = { NGX_MON_PROTOCOL_VALUES(VALUE) };
 static const char  *set_values[][2] = { { "", "" } };
 static const char  *bytes_values[][2] = { NGX_MON_BYTES_VALUES(VALUE) };

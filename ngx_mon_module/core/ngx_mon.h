@@ -265,11 +265,26 @@ extern ngx_mon_place_pt    ngx_mon_place;
 typedef ngx_uint_t (*ngx_mon_reason_pt)(struct ngx_http_request_s *r,
     ngx_uint_t status);
 
-/* Adds one; at most 4, to be called before the workers start. */
+/* Adds one; at most 8, to be called before the workers start. */
 void ngx_mon_add_reason(ngx_mon_reason_pt reason);
 
 /* Asks them all, in the log phase: the first answer, or NGX_MON_ERROR_N. */
 ngx_uint_t ngx_mon_reason(struct ngx_http_request_s *r, ngx_uint_t status);
+
+/*
+ * Tells what a limiter of the module did with a request: a bit 1 << i for
+ * each NGX_MON_LIMIT_* of it, or 0.
+ */
+typedef ngx_uint_t (*ngx_mon_limited_pt)(struct ngx_http_request_s *r);
+
+/* Adds one; at most 4, to be called before the workers start. */
+void ngx_mon_add_limited(ngx_mon_limited_pt limited);
+
+/* Asks them all, in the log phase. */
+ngx_uint_t ngx_mon_limited(struct ngx_http_request_s *r);
+
+/* how many there are */
+extern ngx_mon_hot ngx_uint_t           ngx_mon_nlimited;
 
 /* Adds a tick; at most 8, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);

@@ -45,6 +45,10 @@ static const ngx_str_t  ngx_mon_retry_values[][NGX_MON_VEC_LABELS] = {
     NGX_MON_RETRY_VALUES(NGX_MON_E)
 };
 
+static const ngx_str_t  ngx_mon_quota_values[][NGX_MON_VEC_LABELS] = {
+    NGX_MON_QUOTA_VALUES(NGX_MON_E)
+};
+
 static const ngx_str_t  ngx_mon_protocol_values[][NGX_MON_VEC_LABELS] = {
     NGX_MON_PROTOCOL_VALUES(NGX_MON_E)
 };

@@ -8,6 +8,9 @@
 #define _NGX_MON_REGISTRY_H_INCLUDED_
 
 
+#include "ngx_mon_values.h"
+
+
 /*
  * Every metric, declared once.  A group is a kind of series: objects with the
  * same base labels and the same cells.  A row is
@@ -37,6 +40,9 @@
     G(BREAKER_STATE, "upstream")                                              \
     G(RETRY, "upstream")                                                      \
     G(PANIC, "upstream")                                                      \
+    G(QUOTA, "upstream")                                                      \
+    G(LIMITER, "zone")                                                        \
+    G(CONCURRENCY, "name")                                                    \
     G(CACHE, "zone")                                                          \
     G(CACHE_SIZE, "zone")                                                     \
     G(ZONE, "zone")                                                           \
@@ -181,6 +187,45 @@
     R(PANICS, "nginx_upstream_panics_total",                                  \
       COUNTER, SUM, NONE, one, ALL,                                           \
       "Times ejected peers came to be used because no other was left.")
+
+#define NGX_MON_QUOTA_ROWS(R)                                                 \
+    R(QUOTAS, "nginx_upstream_limited_requests_total",                        \
+      COUNTER, SUM, NONE, quota, ALL,                                         \
+      "Attempts judged by the upstream's mon_limit, by outcome.")
+
+#define NGX_MON_LIMITER_ROWS(R)                                               \
+    R(LIMIT_KEYS, "nginx_http_limit_keys",                                    \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "Keys in the zone of a limiter, those left out whose allowance is "     \
+      "full again.")                                                          \
+    R(LIMIT_ROOM, "nginx_http_limit_keys_capacity",                           \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "Keys that the zone of a limiter has room for.")                        \
+    R(LIMIT_FULL, "nginx_http_limit_full_total",                              \
+      COUNTER, SUM, NONE, one, ALL,                                           \
+      "Requests whose key found no room in the zone of a limiter.")           \
+    R(LIMIT_INVALID, "nginx_http_limit_invalid_total",                        \
+      COUNTER, SUM, NONE, one, ALL,                                           \
+      "Rates, bursts and costs from variables that could not be used.")
+
+#define NGX_MON_CONCURRENCY_ROWS(R)                                           \
+    R(CONC_LIMIT, "nginx_http_concurrency_limit",                             \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "Requests that mon_concurrency lets be processed at a time; of a key, " \
+      "where it has keys.")                                                   \
+    R(CONC_IN_FLIGHT, "nginx_http_concurrency_in_flight",                     \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "Requests that mon_concurrency let through and that are processed.")    \
+    R(CONC_QUEUED, "nginx_http_concurrency_queued",                           \
+      GAUGE, SUM, NONE, one, ALL,                                             \
+      "Requests that wait for mon_concurrency to let them through.")          \
+    R(CONC_RTT, "nginx_http_concurrency_min_rtt_seconds",                     \
+      GAUGE, SUM, MICRO_SECONDS, set, ALL,                                    \
+      "Latency without queueing, as an adaptive mon_concurrency sees it.")    \
+    R(CONC_GRADIENT, "nginx_http_concurrency_gradient_ratio",                 \
+      GAUGE, SUM, MICRO_RATIO, set, ALL,                                      \
+      "Latency without queueing to the present one: below 1 the adaptive "    \
+      "limit shrinks.")
 
 #define NGX_MON_CACHE_ROWS(R)                                                 \
     R(CACHE_RESPONSES, "nginx_cache_responses_total",                         \
@@ -391,6 +436,9 @@
 #define NGX_MON_BREAKER_STATE_HISTS(H)
 #define NGX_MON_RETRY_HISTS(H)
 #define NGX_MON_PANIC_HISTS(H)
+#define NGX_MON_QUOTA_HISTS(H)
+#define NGX_MON_LIMITER_HISTS(H)
+#define NGX_MON_CONCURRENCY_HISTS(H)
 #define NGX_MON_CACHE_HISTS(H)
 #define NGX_MON_CACHE_SIZE_HISTS(H)
 #define NGX_MON_ZONE_HISTS(H)
@@ -409,114 +457,6 @@
 #define NGX_MON_CIRCUIT_HISTS(H)
 #define NGX_MON_GUARD_HISTS(H)
 #define NGX_MON_POOL_HISTS(H)
-
-
-/* vectors: V(id, number of cells, skip zero, label, second label) */
-
-#define NGX_MON_VECTORS(V)                                                    \
-    V(error, 11, 1, "reason", "")                                             \
-    V(cache, 8, 1, "status", "")                                              \
-    V(limit, 8, 1, "limiter", "outcome")                                      \
-    V(failure, 10, 1, "reason", "")                                           \
-    V(check, 2, 1, "result", "")                                              \
-    V(state, 5, 0, "state", "")                                               \
-    V(to, 3, 0, "to", "")                                                     \
-    V(circuit, 3, 0, "state", "")                                             \
-    V(retry, 5, 0, "outcome", "")                                             \
-    V(protocol, 5, 0, "protocol", "")                                         \
-    V(bytes, 2, 0, "state", "")                                               \
-    V(set, 1, 1, "", "")
-
-#define NGX_MON_ERROR_VALUES(E)                                               \
-    E(ERROR_CLIENT_ABORT, "client_abort", "")                                 \
-    E(ERROR_BAD_REQUEST, "bad_request", "")                                   \
-    E(ERROR_REQUEST_TIMEOUT, "request_timeout", "")                           \
-    E(ERROR_TOO_LARGE, "too_large", "")                                       \
-    E(ERROR_LIMITED, "limited", "")                                           \
-    E(ERROR_BREAKER_OPEN, "breaker_open", "")                                 \
-    E(ERROR_DEADLINE, "deadline", "")                                         \
-    E(ERROR_UPSTREAM, "upstream_error", "")                                   \
-    E(ERROR_UPSTREAM_TIMEOUT, "upstream_timeout", "")                         \
-    E(ERROR_NO_LIVE_UPSTREAM, "no_live_upstream", "")                         \
-    E(ERROR_INTERNAL, "internal", "")
-
-/* in the order of NGX_HTTP_CACHE_MISS and on */
-#define NGX_MON_CACHE_VALUES(E)                                               \
-    E(CACHE_MISS, "miss", "")                                                 \
-    E(CACHE_BYPASS, "bypass", "")                                             \
-    E(CACHE_EXPIRED, "expired", "")                                           \
-    E(CACHE_STALE, "stale", "")                                               \
-    E(CACHE_UPDATING, "updating", "")                                         \
-    E(CACHE_REVALIDATED, "revalidated", "")                                   \
-    E(CACHE_HIT, "hit", "")                                                   \
-    E(CACHE_SCARCE, "scarce", "")
-
-/* in the order of NGX_HTTP_LIMIT_REQ_PASSED and _CONN_PASSED and on */
-#define NGX_MON_LIMIT_VALUES(E)                                               \
-    E(LIMIT_REQ, "limit_req", "passed")                                       \
-    E(LIMIT_REQ_DELAYED, "limit_req", "delayed")                              \
-    E(LIMIT_REQ_REJECTED, "limit_req", "rejected")                            \
-    E(LIMIT_REQ_DELAYED_DRY, "limit_req", "delayed_dry_run")                  \
-    E(LIMIT_REQ_REJECTED_DRY, "limit_req", "rejected_dry_run")                \
-    E(LIMIT_CONN, "limit_conn", "passed")                                     \
-    E(LIMIT_CONN_REJECTED, "limit_conn", "rejected")                          \
-    E(LIMIT_CONN_REJECTED_DRY, "limit_conn", "rejected_dry_run")
-
-#define NGX_MON_FAILURE_VALUES(E)                                             \
-    E(FAILURE_ERROR, "error", "")                                             \
-    E(FAILURE_TIMEOUT, "timeout", "")                                         \
-    E(FAILURE_INVALID_HEADER, "invalid_header", "")                           \
-    E(FAILURE_500, "http_500", "")                                            \
-    E(FAILURE_502, "http_502", "")                                            \
-    E(FAILURE_503, "http_503", "")                                            \
-    E(FAILURE_504, "http_504", "")                                            \
-    E(FAILURE_429, "http_429", "")                                            \
-    E(FAILURE_5XX, "http_5xx", "")                                            \
-    E(FAILURE_4XX, "http_4xx", "")
-
-#define NGX_MON_STATE_VALUES(E)                                               \
-    E(STATE_UP, "up", "")                                                     \
-    E(STATE_DOWN, "down", "")                                                 \
-    E(STATE_EJECTED, "ejected", "")                                           \
-    E(STATE_UNHEALTHY, "unhealthy", "")                                       \
-    E(STATE_DRAINING, "draining", "")
-
-#define NGX_MON_CHECK_VALUES(E)                                               \
-    E(CHECK_PASS, "pass", "")                                                 \
-    E(CHECK_FAIL, "fail", "")
-
-#define NGX_MON_TO_VALUES(E)                                                  \
-    E(TO_CLOSED, "closed", "")                                                \
-    E(TO_OPEN, "open", "")                                                    \
-    E(TO_HALF_OPEN, "half_open", "")
-
-#define NGX_MON_CIRCUIT_VALUES(E)                                             \
-    E(CIRCUIT_CLOSED, "closed", "")                                           \
-    E(CIRCUIT_OPEN, "open", "")                                               \
-    E(CIRCUIT_HALF_OPEN, "half_open", "")
-
-/* what became of a retry, or why there was none */
-#define NGX_MON_RETRY_VALUES(E)                                               \
-    E(RETRY_SUCCESS, "success", "")                                           \
-    E(RETRY_FAILURE, "failure", "")                                           \
-    E(RETRY_ABORTED, "aborted", "")                                           \
-    E(RETRY_BUDGET, "budget", "")                                             \
-    E(RETRY_ATTEMPTS, "attempts", "")
-
-#define NGX_MON_PROTOCOL_VALUES(E)                                            \
-    E(PROTOCOL_09, "0.9", "")                                                 \
-    E(PROTOCOL_10, "1.0", "")                                                 \
-    E(PROTOCOL_11, "1.1", "")                                                 \
-    E(PROTOCOL_2, "2", "")                                                    \
-    E(PROTOCOL_3, "3", "")
-
-#define NGX_MON_BYTES_VALUES(E)                                               \
-    E(BYTES_USED, "used", "")                                                 \
-    E(BYTES_FREE, "free", "")
-
-/* a single cell, not shown while it is 0 */
-#define NGX_MON_SET_VALUES(E)                                                 \
-    E(SET, "", "")
 
 
 /* expansions */
@@ -547,6 +487,7 @@ enum { NGX_MON_STATE_VALUES(NGX_MON_E) NGX_MON_STATE_N };
 enum { NGX_MON_TO_VALUES(NGX_MON_E) NGX_MON_TO_N };
 enum { NGX_MON_CIRCUIT_VALUES(NGX_MON_E) NGX_MON_CIRCUIT_N };
 enum { NGX_MON_RETRY_VALUES(NGX_MON_E) NGX_MON_RETRY_N };
+enum { NGX_MON_QUOTA_VALUES(NGX_MON_E) NGX_MON_QUOTA_N };
 enum { NGX_MON_PROTOCOL_VALUES(NGX_MON_E) NGX_MON_PROTOCOL_N };
 enum { NGX_MON_BYTES_VALUES(NGX_MON_E) NGX_MON_BYTES_N };
 enum { NGX_MON_SET_VALUES(NGX_MON_E) NGX_MON_SET_N };
@@ -569,7 +510,7 @@ NGX_MON_GROUPS(NGX_MON_G)
 
 
 /* the most cells of a group that has families */
-#define NGX_MON_CELLS_MAX  40
+#define NGX_MON_CELLS_MAX  48
 
 
 /* NGX_MON_WORDS_id: of a series of a group without families */

@@ -92,7 +92,7 @@ ngx_uint_t ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status);
  */
 void ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted);
 
-/* Counts what limit_req and limit_conn did with the request. */
+/* Counts what limiters did with the request, nginx's and those of ours. */
 void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);
 
 /* Counts the request by its protocol, whichever it is. */

@@ -39,6 +39,12 @@ static ngx_str_t  ngx_http_mon_methods[] = {
 void
 ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s)
 {
+    ngx_uint_t  bits;
+
+    for (bits = ngx_mon_limited(r); bits; bits &= bits - 1) {
+        ngx_mon_add(s, NGX_MON_LIMITED + __builtin_ctzl(bits), 1);
+    }
+
     if (r->limit_req_status) {
         ngx_mon_add(s, NGX_MON_LIMITED + NGX_MON_LIMIT_REQ
                        + r->limit_req_status - 1, 1);

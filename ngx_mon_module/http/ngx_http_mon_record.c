@@ -448,7 +448,8 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
     }
 
     if (ngx_mon_unlikely(r->limit_req_status != 0)
-        || ngx_mon_unlikely(r->limit_conn_status != 0))
+        || ngx_mon_unlikely(r->limit_conn_status != 0)
+        || ngx_mon_unlikely(ngx_mon_nlimited != 0))
     {
         ngx_http_mon_limited(r, s);
     }
