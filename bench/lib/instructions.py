@@ -156,6 +156,17 @@ def functions(one, two):
             if abs(c) / N >= 0.5]
 
 
+def wanted(only):
+    """The cases so named, and all that they are compared with."""
+    base = {c[0]: c[3] for c in CASES}
+    names = {n for n in base if not only or only in n}
+    for name in list(names):
+        while base[name]:
+            name = base[name]
+            names.add(name)
+    return names
+
+
 def run(options):
     t = Table('Instructions per request, one worker, '
               f'{CONNS} keep-alive clients',
@@ -164,13 +175,12 @@ def run(options):
               ['configuration', 'instructions', 'added', 'budget', '',
                'clock reads', 'malloc, free', 'added with their inside'])
     results = {}
-    needed = [c[3] for c in CASES if options.only and options.only in c[0]]
+    names = wanted(options.only)
     detail = []
 
     with Server(RETURN, module=False) as backend:
         for name, http, module, base, budget in CASES:
-            if options.only and options.only not in name \
-                    and name not in needed:
+            if name not in names:
                 continue
 
             http = http.replace('%BACKEND%', str(backend.port))
