@@ -15,6 +15,9 @@
  * now is a key whose allowance is full.  Times more than 2^63 ticks apart
  * can't be told from each other: whoever keeps words must set those of the
  * past to 0 at least every NGX_MON_GCRA_SWEEP milliseconds.
+ *
+ * No state is ever 0 or (uint64_t) -1, which may mark a word that is gone:
+ * where a time comes to be one of these, once in 2^64 ticks, it is 1.
  */
 
 
@@ -49,7 +52,10 @@ typedef struct {
 typedef struct {
     ngx_uint_t   allowed;
 
-    /* the state to come: of a request that is allowed */
+    /*
+     * the state to come; of a request that is refused, or of none, the same
+     * one, or that of the limit where it was further ahead
+     */
     uint64_t     next;
 
     /*
@@ -69,7 +75,8 @@ typedef struct {
 
     /*
      * nanoseconds, rounded up: by how much the request is ahead of its rate,
-     * that is, how long to delay it so that the rate is kept without a burst
+     * that is, how long to delay it so that the rate is kept without a burst;
+     * whatever it costs itself
      */
     uint64_t     ahead;
 } ngx_mon_gcra_t;
@@ -93,26 +100,33 @@ void ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat,
     uint64_t now, uint64_t n, ngx_mon_gcra_t *g);
 
 /*
- * The same, and where it is allowed the word is advanced, by compare-and-
- * swap; any number of processes may do so at once.  *tat is the value that
- * the word had, and in *tat a first guess of it may be given.  Where the
- * word comes to be gone meanwhile NGX_DECLINED is returned and nothing was
- * done, else NGX_OK.
+ * The same, and the word becomes g->next, by compare-and-swap; any number of
+ * processes may do so at once.  *tat is the value that the word had, and in
+ * *tat a first guess of it must be given: what was read from it, or 0.  Where
+ * the word is gone, or comes to be so meanwhile, NGX_DECLINED is returned and
+ * nothing was done, else NGX_OK.
+ *
+ * gone is a value that no state has, (uint64_t) -1 for words that are never
+ * gone, too.
  */
 ngx_int_t ngx_mon_gcra_take(const ngx_mon_rate_t *rate, uint64_t *word,
     uint64_t gone, uint64_t *tat, uint64_t now, uint64_t n,
     ngx_mon_gcra_t *g);
 
-/* Gives n requests back that were taken, unless the word is gone. */
+/*
+ * Gives n requests back that were taken, at this rate, unless the word is gone
+ * or its allowance was full and set to 0 since.
+ */
 void ngx_mon_gcra_refund(const ngx_mon_rate_t *rate, uint64_t *word,
     uint64_t gone, uint64_t n);
 
-/* Whether the allowance is full again, at now. */
+/* Whether the allowance is full again, at now: 1 or 0. */
 ngx_uint_t ngx_mon_gcra_idle(uint32_t unit, uint64_t tat, uint64_t now);
 
 /*
  * The state in ticks of another unit, of a key whose rate has changed: what
- * it has used stays the same time, rounded up to a tick.
+ * it has used stays the same time, rounded up to a tick, and NGX_MON_GCRA_LIMIT
+ * at most.  0 where the allowance is full.
  */
 uint64_t ngx_mon_gcra_convert(uint64_t tat, uint32_t from, uint32_t to,
     uint64_t now);
