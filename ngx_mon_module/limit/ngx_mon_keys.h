@@ -8,14 +8,18 @@
  * A table of keys in a shared memory zone of its own, for what limits by key.
  * All of the zone is divided into cells of 64 bytes when it is made; a key
  * takes one, and more where it is long.  Cells belong to pieces, a part of
- * the keys by their hash, each with a lock of its own that only inserts take;
- * look-ups take none.
+ * the keys by their hash, each with a lock of its own that only inserts and
+ * the sweep take; look-ups take none.
  *
  * What a key stands for is its word, changed by compare-and-swap.  A key
  * whose word is idle may be replaced by another one: it is GONE first, by
- * compare-and-swap, so that whoever has looked it up, and read its word
- * before, fails to change it.  Thus a word read by ngx_mon_keys_find() is
- * changed only while the key is still the same one.
+ * compare-and-swap and under the lock, so that whoever has looked it up, and
+ * read its word before, fails to change it.  Thus a word read by
+ * ngx_mon_keys_find() is changed only while the key is still the same one,
+ * provided that no word comes to be the same again that it was while idle:
+ * that is so for times that only grow; a word that counts needs a generation
+ * in it.  A key that is made should not be idle from the start, or it may be
+ * replaced before it is used.  The compare-and-swap must be a release.
  *
  * A process that is killed at any instruction leaves the table in order, its
  * lock is taken over, and what it was about to insert is room to be used.
@@ -45,6 +49,9 @@
 /* in the cell itself */
 #define NGX_MON_KEY_INLINE  32
 
+/* nothing waits longer for a lock whose holder lives, milliseconds */
+#define NGX_MON_KEYS_WAIT   20
+
 
 typedef struct ngx_mon_keys_s  ngx_mon_keys_t;
 
@@ -54,12 +61,12 @@ typedef struct {
     /* the owner's too: with what the word is to be understood */
     uint64_t         aux;
 
-    /* the table's */
+    /* the table's: numbers of cells, from 1 on, 0 is none */
     uint32_t         next;
     uint32_t         hash;
     uint32_t         more;
     uint16_t         len;
-    uint16_t         reserved;
+    uint16_t         linked;
 
     u_char           data[NGX_MON_KEY_INLINE];
 } ngx_mon_key_t;
@@ -69,7 +76,7 @@ _Static_assert(sizeof(ngx_mon_key_t) == 64, "ngx_mon_key_t");
 
 /*
  * Whether a key of this word may be replaced, at now, nanoseconds of
- * CLOCK_MONOTONIC.
+ * CLOCK_MONOTONIC.  It is asked without a lock, too, and must only compute.
  */
 typedef ngx_uint_t (*ngx_mon_keys_idle_pt)(const ngx_mon_key_t *key,
     uint64_t word, uint64_t now);
@@ -86,8 +93,14 @@ struct ngx_mon_keys_s {
     uint64_t               seed[2];
     ngx_mon_key_t         *cells;
     uint32_t              *heads;
-    ngx_uint_t             mask;      /* of the heads */
     ngx_uint_t             ncells;
+
+    /* of a piece; the number of pieces is a power of two */
+    ngx_uint_t             piece_cells;
+    ngx_uint_t             piece_heads;
+    ngx_uint_t             shift;
+    ngx_uint_t             npieces;
+    void                  *pieces;
 };
 
 
@@ -99,9 +112,11 @@ typedef struct {
 
 
 /*
- * From the zone's init callback: makes the table, or takes over the one that
- * is there (shm.exists, or data of a cycle before).  keys->idle is set.
- * Returns NGX_OK, or NGX_ERROR, with a message, where the zone is too small.
+ * From the zone's init callback, with what that was given: makes the table,
+ * or takes over the one that is there (shm.exists, or data of a cycle
+ * before).  keys->idle is set.  All of the zone becomes the table's.  Returns
+ * NGX_OK, or NGX_ERROR, with a message, where the zone is too small or was
+ * made by another version.
  */
 ngx_int_t ngx_mon_keys_init(ngx_mon_keys_t *keys, ngx_shm_zone_t *shm_zone,
     void *data);
@@ -111,27 +126,39 @@ uint64_t ngx_mon_keys_hash(const ngx_mon_keys_t *keys, const ngx_str_t *key);
 
 /*
  * Looks a key up, without a lock.  NULL, or the key, and in *word the value
- * that its word had before it was compared: never GONE.
+ * that its word had before it was compared: never GONE.  NULL does not mean
+ * that it isn't there: ngx_mon_keys_make() knows.
  */
 ngx_mon_key_t *ngx_mon_keys_find(const ngx_mon_keys_t *keys, uint64_t hash,
     const ngx_str_t *key, uint64_t *word);
 
 /*
- * Looks it up, and inserts it where it is not there, with this word and aux;
- * *word is what it has then.  NULL where there is no room: idle keys are
+ * Looks it up, and makes it where it is not there, with the *word given,
+ * which is not GONE, and with this aux; then *made is 1.  Else *made is 0,
+ * and *word is what it has.  NULL where there is no room: idle keys are
  * looked for in a bounded number of cells only, others from there on next
- * time.
+ * time; or where the lock was not to be had, see NGX_MON_KEYS_WAIT.
  */
 ngx_mon_key_t *ngx_mon_keys_make(ngx_mon_keys_t *keys, uint64_t hash,
-    const ngx_str_t *key, uint64_t now, uint64_t aux, uint64_t *word);
+    const ngx_str_t *key, uint64_t now, uint64_t aux, uint64_t *word,
+    ngx_uint_t *made);
+
+/*
+ * Changes word and aux of a key at once, where its word is old still: to
+ * others it is GONE meanwhile.  Returns NGX_OK, or NGX_DECLINED.  A process
+ * that is killed in it loses the key.
+ */
+ngx_int_t ngx_mon_keys_change(ngx_mon_keys_t *keys, uint64_t hash,
+    ngx_mon_key_t *key, uint64_t old, uint64_t word, uint64_t aux);
 
 /* Counts a request for whose key there was no room; 1 if it is to be logged. */
 ngx_uint_t ngx_mon_keys_full(ngx_mon_keys_t *keys);
 
 /*
- * Of the leader's tick: goes through cells for a bounded time, from where the
- * last one ended, so that all are seen in less than a minute, and frees those
- * of idle keys.
+ * Of the leader's tick, once a second: goes on through the cells from where
+ * the last one ended, so that all are seen in less than a minute, and frees
+ * those of idle keys.  It takes 200 microseconds at most, longer only where
+ * that would not do for a minute: some 3 milliseconds for a zone of 1g.
  */
 void ngx_mon_keys_sweep(ngx_mon_keys_t *keys, uint64_t now);
 
@@ -139,14 +166,22 @@ void ngx_mon_keys_sweep(ngx_mon_keys_t *keys, uint64_t now);
 void ngx_mon_keys_facts(const ngx_mon_keys_t *keys, ngx_mon_keys_facts_t *f);
 
 /*
- * The i-th key that is not idle, from a cell on: NULL past the last one.
- * *i becomes the number of its cell; buf has room for NGX_MON_KEY_LEN bytes.
+ * The i-th key that is not idle, from a cell on: *i becomes the number of its
+ * cell, 0 to ncells - 1, and *word its word.  key->data is set to buf, which
+ * has room for NGX_MON_KEY_LEN bytes.  NULL past the last one, where *i is
+ * keys->ncells, or where a bounded number of cells had none, where it is
+ * less: to be called again.
  */
 ngx_mon_key_t *ngx_mon_keys_next(const ngx_mon_keys_t *keys, ngx_uint_t *i,
-    uint64_t now, ngx_str_t *key, u_char *buf);
+    uint64_t now, ngx_str_t *key, u_char *buf, uint64_t *word);
 
-/* The lock of the key's piece, for what its owner does not do by a word. */
-void ngx_mon_keys_lock(ngx_mon_keys_t *keys, uint64_t hash);
+/*
+ * The lock of the key's piece, for what its owner does not do by a word.
+ * Returns NGX_OK, or NGX_BUSY where it was not to be had, see
+ * NGX_MON_KEYS_WAIT.  What is above and takes it must not be called meanwhile:
+ * make, change, sweep.
+ */
+ngx_int_t ngx_mon_keys_lock(ngx_mon_keys_t *keys, uint64_t hash);
 void ngx_mon_keys_unlock(ngx_mon_keys_t *keys, uint64_t hash);
 
 
