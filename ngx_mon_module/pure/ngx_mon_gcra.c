@@ -155,39 +155,36 @@ ngx_mon_gcra_check(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
 
     g->next = tat;
 
-    if (ahead > rate->limit) {
+    /* not at once: what seems too far ahead may be a clock that is behind */
+
+    if (ahead > rate->limit + NGX_MON_GCRA_LAG * rate->unit) {
         ahead = rate->limit;
         g->next = ngx_mon_gcra_state(t + ahead);
     }
 
+    g->allowed = 1;
+    g->wait = 0;
     g->ahead = ngx_mon_gcra_ns(ahead, rate->unit);
-
-    /* so that n * cost is not more than the limit */
 
     if (n > (uint64_t) rate->burst + 1) {
         g->allowed = 0;
         g->wait = (uint64_t) -1;
 
-    } else {
+    } else if (n) {
         used = n * rate->cost;
 
-        if (used <= rate->limit - ahead) {
-            g->allowed = 1;
-            g->wait = 0;
-
-            if (n) {
-                ahead += used;
-                g->next = ngx_mon_gcra_state(t + ahead);
-            }
+        if (ahead + used <= rate->limit) {
+            ahead += used;
+            g->next = ngx_mon_gcra_state(t + ahead);
 
         } else {
             g->allowed = 0;
-            g->wait = ngx_mon_gcra_ns(used - (rate->limit - ahead),
-                                      rate->unit);
+            g->wait = ngx_mon_gcra_ns(ahead + used - rate->limit, rate->unit);
         }
     }
 
-    g->remaining = (rate->limit - ahead) / rate->cost;
+    g->remaining = (ahead < rate->limit) ? (rate->limit - ahead) / rate->cost
+                                         : 0;
     g->reset = ngx_mon_gcra_ns(ahead, rate->unit);
 }
 

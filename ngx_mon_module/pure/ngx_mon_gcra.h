@@ -36,6 +36,12 @@
 /* what (burst + 1) * cost must not exceed: there is room above it for now */
 #define NGX_MON_GCRA_LIMIT     ((uint64_t) 1 << 62)
 
+/*
+ * Nanoseconds by which the clock of one process may be behind that of another
+ * one, as it is when it was not run since it has read it.
+ */
+#define NGX_MON_GCRA_LAG       ((uint64_t) 1000000000)
+
 
 typedef struct {
     /* ticks of a request, and of a nanosecond; of each other's prime */
@@ -54,7 +60,7 @@ typedef struct {
 
     /*
      * the state to come; of a request that is refused, or of none, the same
-     * one, or that of the limit where it was further ahead
+     * one, or that of the limit where it was too far ahead
      */
     uint64_t     next;
 
@@ -93,8 +99,8 @@ ngx_int_t ngx_mon_rate_parse(ngx_mon_rate_t *rate, const ngx_str_t *s,
 /*
  * What n requests at now, nanoseconds of a monotonic clock, find where the
  * state is tat.  n is 0 to 4294967295; 0 asks only, and is allowed.  A tat
- * that is further ahead than rate->limit, as after the burst was lowered, is
- * taken for one that is just as far.
+ * that is further ahead than rate->limit and NGX_MON_GCRA_LAG, as after the
+ * rate was raised or the burst lowered, is set back to rate->limit.
  */
 void ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat,
     uint64_t now, uint64_t n, ngx_mon_gcra_t *g);
