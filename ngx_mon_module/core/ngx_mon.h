@@ -29,6 +29,8 @@
 #define NGX_MON_LABEL_LEN    128
 
 
+struct ngx_http_request_s;
+
 typedef struct ngx_mon_node_s     ngx_mon_node_t;
 typedef struct ngx_mon_series_s   ngx_mon_series_t;
 typedef struct ngx_mon_cursor_s   ngx_mon_cursor_t;
@@ -400,6 +402,18 @@ const ngx_mon_metric_t *ngx_mon_metrics(ngx_uint_t *n);
 
 /* The base label names of a group, comma separated. */
 const ngx_str_t *ngx_mon_group_labels(ngx_uint_t group);
+
+
+/* Locks */
+
+/*
+ * Takes a lock, a word of shared memory that is 0, or the number of the
+ * process that has it.  It spins, and takes the lock over from a process that
+ * is dead.  Returns NGX_OK, or NGX_BUSY after max milliseconds, or never
+ * where max is 0.  Not to be taken twice by a process.
+ */
+ngx_int_t ngx_mon_lock_word(ngx_atomic_t *lock, ngx_uint_t max);
+void ngx_mon_unlock_word(ngx_atomic_t *lock);
 
 
 /* Facts of the zone, for health and the module's own metrics */

@@ -11,7 +11,7 @@
 #define NGX_MON_LOCK_SPIN  1024
 
 
-static ngx_uint_t ngx_mon_lock_stale(ngx_pid_t pid);
+static ngx_uint_t ngx_mon_lock_stale(ngx_atomic_uint_t holder);
 
 
 /*
@@ -20,32 +20,64 @@ static ngx_uint_t ngx_mon_lock_stale(ngx_pid_t pid);
  * here during a reload: whoever waits looks whether the holder lives.
  */
 
-void
-ngx_mon_lock(ngx_slab_pool_t *pool)
+ngx_int_t
+ngx_mon_lock_word(ngx_atomic_t *lock, ngx_uint_t max)
 {
-    ngx_pid_t   pid;
-    ngx_uint_t  i;
+    uint64_t           now, end;
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  holder;
+
+    end = 0;
 
     for ( ;; ) {
 
         for (i = 0; i < NGX_MON_LOCK_SPIN; i++) {
 
-            if (ngx_shmtx_trylock(&pool->mutex)) {
-                return;
+            if (*lock == 0 && ngx_atomic_cmp_set(lock, 0, ngx_pid)) {
+                return NGX_OK;
             }
 
             ngx_cpu_pause();
         }
 
-        pid = (ngx_pid_t) *pool->mutex.lock;
+        holder = *lock;
 
-        if (pid && ngx_mon_lock_stale(pid)) {
-            (void) ngx_shmtx_force_unlock(&pool->mutex, pid);
+        if (holder && ngx_mon_lock_stale(holder)) {
 
-        } else {
-            ngx_sched_yield();
+            if (ngx_atomic_cmp_set(lock, holder, ngx_pid)) {
+                return NGX_OK;
+            }
+
+            continue;
         }
+
+        if (max) {
+            now = ngx_mon_now();
+
+            if (end == 0) {
+                end = now + max * 1000;
+
+            } else if (now >= end) {
+                return NGX_BUSY;
+            }
+        }
+
+        ngx_sched_yield();
     }
+}
+
+
+void
+ngx_mon_unlock_word(ngx_atomic_t *lock)
+{
+    (void) ngx_atomic_cmp_set(lock, ngx_pid, 0);
+}
+
+
+void
+ngx_mon_lock(ngx_slab_pool_t *pool)
+{
+    (void) ngx_mon_lock_word(pool->mutex.lock, 0);
 }
 
 
@@ -57,9 +89,17 @@ ngx_mon_unlock(ngx_slab_pool_t *pool)
 
 
 static ngx_uint_t
-ngx_mon_lock_stale(ngx_pid_t pid)
+ngx_mon_lock_stale(ngx_atomic_uint_t holder)
 {
     siginfo_t  info;
+    ngx_pid_t  pid;
+
+    if (holder > NGX_MAX_INT32_VALUE) {
+        /* no process */
+        return 1;
+    }
+
+    pid = (ngx_pid_t) holder;
 
     if (pid == ngx_pid) {
         /* never taken twice: a process before this one had the number */

@@ -53,7 +53,8 @@
 #define NGX_MON_KEYS_WAIT   20
 
 
-typedef struct ngx_mon_keys_s  ngx_mon_keys_t;
+typedef struct ngx_mon_keys_s   ngx_mon_keys_t;
+typedef struct ngx_mon_piece_s  ngx_mon_piece_t;
 
 typedef struct {
     uint64_t         word;
@@ -95,12 +96,11 @@ struct ngx_mon_keys_s {
     uint32_t              *heads;
     ngx_uint_t             ncells;
 
-    /* of a piece; the number of pieces is a power of two */
-    ngx_uint_t             piece_cells;
-    ngx_uint_t             piece_heads;
-    ngx_uint_t             shift;
+    ngx_mon_piece_t       *pieces;
     ngx_uint_t             npieces;
-    void                  *pieces;
+
+    /* of a piece, cells, and as many heads */
+    ngx_uint_t             each;
 };
 
 

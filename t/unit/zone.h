@@ -71,24 +71,10 @@ ngx_uint_t                   ngx_mon_active;
 ngx_mon_main_conf_t         *ngx_mon_conf = &conf;
 
 
-ngx_uint_t
-ngx_shmtx_trylock(ngx_shmtx_t *mtx)
-{
-    return *mtx->lock == 0 && ngx_atomic_cmp_set(mtx->lock, 0, ngx_pid);
-}
-
-
 void
 ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 {
     (void) ngx_atomic_cmp_set(mtx->lock, ngx_pid, 0);
-}
-
-
-ngx_uint_t
-ngx_shmtx_force_unlock(ngx_shmtx_t *mtx, ngx_pid_t pid)
-{
-    return ngx_atomic_cmp_set(mtx->lock, pid, 0);
 }
 
 
