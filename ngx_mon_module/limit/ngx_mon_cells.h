@@ -53,15 +53,19 @@ typedef struct {
     uint64_t         size;
     uint64_t         seed[2];
 
-    /* see ngx_mon_keys_full(); milliseconds, 0 is never */
-    uint64_t         full;
-    uint64_t         logged;
-
     /* where the next sweep goes on: cells that lie before it */
     uint64_t         swept;
+
+    /* see ngx_mon_keys_full() and _invalid(); milliseconds, 0 is never */
+    uint64_t         full;
+    uint64_t         invalid;
+    uint64_t         full_logged;
+    uint64_t         invalid_logged;
+
+    uint64_t         reserved[6];
 } ngx_mon_table_t;
 
-_Static_assert(sizeof(ngx_mon_table_t) == 64, "ngx_mon_table_t");
+_Static_assert(sizeof(ngx_mon_table_t) == 128, "ngx_mon_table_t");
 
 
 struct ngx_mon_piece_s {

@@ -22,6 +22,7 @@ static ngx_int_t ngx_mon_keys_divide(ngx_mon_keys_t *keys,
     ngx_mon_table_t *t);
 static ngx_mon_key_t *ngx_mon_keys_find_long(const ngx_mon_keys_t *keys,
     uint64_t hash, const ngx_str_t *key, uint64_t *word);
+static ngx_uint_t ngx_mon_keys_note(uint64_t *n, uint64_t *logged);
 static void ngx_mon_keys_fold(ngx_str_t *folded, const ngx_str_t *key,
     uint64_t hash, u_char *buf);
 
@@ -378,21 +379,40 @@ ngx_mon_keys_change(ngx_mon_keys_t *keys, uint64_t hash, ngx_mon_key_t *k,
 ngx_uint_t
 ngx_mon_keys_full(ngx_mon_keys_t *keys)
 {
-    uint64_t          now, last;
     ngx_mon_table_t  *t;
 
     t = keys->shared;
 
-    (void) __atomic_fetch_add(&t->full, 1, __ATOMIC_RELAXED);
+    return ngx_mon_keys_note(&t->full, &t->full_logged);
+}
+
+
+ngx_uint_t
+ngx_mon_keys_invalid(ngx_mon_keys_t *keys)
+{
+    ngx_mon_table_t  *t;
+
+    t = keys->shared;
+
+    return ngx_mon_keys_note(&t->invalid, &t->invalid_logged);
+}
+
+
+static ngx_uint_t
+ngx_mon_keys_note(uint64_t *n, uint64_t *logged)
+{
+    uint64_t  now, last;
+
+    (void) __atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
 
     now = (uint64_t) ngx_current_msec + 1;
-    last = __atomic_load_n(&t->logged, __ATOMIC_RELAXED);
+    last = __atomic_load_n(logged, __ATOMIC_RELAXED);
 
-    if (last && now - last < NGX_MON_KEYS_LOG) {
+    if (last && (int64_t) (now - last) < NGX_MON_KEYS_LOG) {
         return 0;
     }
 
-    return __atomic_compare_exchange_n(&t->logged, &last, now, 0,
+    return __atomic_compare_exchange_n(logged, &last, now, 0,
                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 

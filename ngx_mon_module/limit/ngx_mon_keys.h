@@ -108,6 +108,7 @@ typedef struct {
     ngx_uint_t             keys;      /* that are not idle */
     ngx_uint_t             room;      /* cells */
     uint64_t               full;      /* see ngx_mon_keys_full() */
+    uint64_t               invalid;   /* see ngx_mon_keys_invalid() */
 } ngx_mon_keys_facts_t;
 
 
@@ -153,6 +154,9 @@ ngx_int_t ngx_mon_keys_change(ngx_mon_keys_t *keys, uint64_t hash,
 
 /* Counts a request for whose key there was no room; 1 if it is to be logged. */
 ngx_uint_t ngx_mon_keys_full(ngx_mon_keys_t *keys);
+
+/* The same for something else, that its owner could not use. */
+ngx_uint_t ngx_mon_keys_invalid(ngx_mon_keys_t *keys);
 
 /*
  * Of the leader's tick, once a second: goes on through the cells from where

@@ -257,6 +257,7 @@ ngx_mon_keys_facts(const ngx_mon_keys_t *keys, ngx_mon_keys_facts_t *f)
     f->keys = 0;
     f->room = keys->ncells;
     f->full = __atomic_load_n(&t->full, __ATOMIC_RELAXED);
+    f->invalid = __atomic_load_n(&t->invalid, __ATOMIC_RELAXED);
 
     for (i = 0; i < keys->npieces; i++) {
         f->keys += ngx_min(keys->pieces[i].live, keys->each);
