@@ -46,6 +46,7 @@ all: module
 deps-build deps-run deps-test deps-lint deps-bench deps-fuzz: deps-%:
 ifeq ($(DEPS),yes)
 	@misc/deps $*
+	@[ $* != test ] || misc/npm build/npm
 endif
 
 module: deps-build
