@@ -14,6 +14,13 @@
 #include <cmocka.h>
 
 
+/* the name of it since cmocka 2 */
+#ifdef assert_uint_in_range
+#undef assert_in_range
+#define assert_in_range  assert_uint_in_range
+#endif
+
+
 /* xorshift64*: the same numbers in every run */
 
 static ngx_inline uint64_t
