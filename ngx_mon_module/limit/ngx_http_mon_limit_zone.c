@@ -1,0 +1,331 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_http_mon_limit.h"
+
+
+static ngx_int_t ngx_http_mon_limit_zone_params(ngx_conf_t *cf,
+    ngx_http_mon_limit_zone_t *zone, ssize_t *size);
+static ngx_int_t ngx_http_mon_limit_zone_rate(ngx_conf_t *cf,
+    ngx_http_mon_limit_zone_t *zone, ngx_str_t *rate, ngx_str_t *burst);
+static ngx_int_t ngx_http_mon_limit_zone_name(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_str_t *name, ssize_t *size);
+static ngx_int_t ngx_http_mon_limit_quote(ngx_conf_t *cf, ngx_str_t *s,
+    ngx_str_t *quoted);
+static ngx_uint_t ngx_http_mon_limit_idle(const ngx_mon_key_t *key,
+    uint64_t word, uint64_t now);
+
+
+/* mon_limit_zone key zone=name:size rate=rate [burst=number]; */
+
+char *
+ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mon_limit_main_conf_t *mcf = conf;
+
+    ssize_t                             size;
+    ngx_str_t                          *value;
+    ngx_shm_zone_t                     *shm_zone;
+    ngx_http_mon_limit_zone_t          *zone, **zp, *other;
+    ngx_http_compile_complex_value_t    ccv;
+
+    value = cf->args->elts;
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_mon_limit_zone_t));
+    zp = ngx_array_push(&mcf->zones);
+
+    if (zone == NULL || zp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *zp = zone;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = &zone->key;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK
+        || ngx_http_mon_limit_zone_params(cf, zone, &size) != NGX_OK
+        || ngx_http_mon_limit_quote(cf, &zone->name, &zone->quoted) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_mon_limit_first(cf);
+
+    shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+                                     &ngx_http_mon_limit_module);
+    if (shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (shm_zone->data) {
+        other = shm_zone->data;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%V \"%V\" is already bound to key \"%V\"",
+                           &cmd->name, &zone->name, &other->key.value);
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone->init = ngx_http_mon_limit_init_zone;
+    shm_zone->data = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mon_limit_zone_params(ngx_conf_t *cf,
+    ngx_http_mon_limit_zone_t *zone, ssize_t *size)
+{
+    ngx_str_t   *value, *burst, *rate;
+    ngx_uint_t   i;
+
+    *size = 0;
+    rate = NULL;
+    burst = NULL;
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (*size == 0 && ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+
+            if (ngx_http_mon_limit_zone_name(cf, &value[i], &zone->name, size)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else if (!rate && ngx_strncmp(value[i].data, "rate=", 5) == 0) {
+            rate = &value[i];
+
+        } else if (!burst && ngx_strncmp(value[i].data, "burst=", 6) == 0) {
+            burst = &value[i];
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_ERROR;
+        }
+    }
+
+    if (*size == 0 || rate == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have \"%s\" parameter", &value[0],
+                           *size ? "rate" : "zone");
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mon_limit_zone_rate(cf, zone, rate, burst);
+}
+
+
+static ngx_int_t
+ngx_http_mon_limit_zone_rate(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone,
+    ngx_str_t *rate, ngx_str_t *burst)
+{
+    ngx_int_t  n;
+
+    zone->text.data = rate->data + sizeof("rate=") - 1;
+    zone->text.len = rate->len - (sizeof("rate=") - 1);
+
+    if (ngx_mon_rate_parse(&zone->rate, &zone->text, 0) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid rate \"%V\"", rate);
+        return NGX_ERROR;
+    }
+
+    if (burst == NULL) {
+        return NGX_OK;
+    }
+
+    n = ngx_atoi(burst->data + sizeof("burst=") - 1,
+                 burst->len - (sizeof("burst=") - 1));
+
+    if (n == NGX_ERROR
+        || ngx_mon_rate_parse(&zone->rate, &zone->text, n) != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid burst \"%V\"",
+                           burst);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* "zone=name:size" */
+
+static ngx_int_t
+ngx_http_mon_limit_zone_name(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ssize_t *size)
+{
+    u_char     *p;
+    ngx_str_t   s;
+
+    name->data = value->data + sizeof("zone=") - 1;
+    p = (u_char *) ngx_strchr(name->data, ':');
+
+    if (p == NULL || p == name->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
+                           value);
+        return NGX_ERROR;
+    }
+
+    name->len = p - name->data;
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    *size = ngx_parse_size(&s);
+
+    if (*size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
+                           value);
+        return NGX_ERROR;
+    }
+
+    if (*size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is too small",
+                           value);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a string of RFC 9651: what it can't hold becomes "?" */
+
+static ngx_int_t
+ngx_http_mon_limit_quote(ngx_conf_t *cf, ngx_str_t *s, ngx_str_t *quoted)
+{
+    u_char      *p, c;
+    ngx_uint_t   i;
+
+    p = ngx_pnalloc(cf->pool, 2 * s->len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    quoted->data = p;
+
+    *p++ = '"';
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if (c == '"' || c == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = (c < 0x20 || c > 0x7e) ? '?' : c;
+    }
+
+    *p++ = '"';
+
+    quoted->len = p - quoted->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mon_limit_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_mon_limit_zone_t  *ozone = data;
+
+    ngx_http_mon_limit_zone_t  *zone;
+
+    zone = shm_zone->data;
+
+    if (ozone
+        && (ozone->key.value.len != zone->key.value.len
+            || ngx_strncmp(ozone->key.value.data, zone->key.value.data,
+                           zone->key.value.len)
+               != 0))
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "mon_limit \"%V\" uses the \"%V\" key while previously "
+                      "it used the \"%V\" key",
+                      &shm_zone->shm.name, &zone->key.value,
+                      &ozone->key.value);
+        return NGX_ERROR;
+    }
+
+    zone->keys.idle = ngx_http_mon_limit_idle;
+
+    return ngx_mon_keys_init(&zone->keys, shm_zone, data);
+}
+
+
+static ngx_uint_t
+ngx_http_mon_limit_idle(const ngx_mon_key_t *key, uint64_t word, uint64_t now)
+{
+    uint64_t  unit;
+
+    unit = __atomic_load_n(&key->aux, __ATOMIC_RELAXED);
+
+    return unit == 0 || unit > NGX_MON_GCRA_UNIT_MAX
+           || ngx_mon_gcra_idle((uint32_t) unit, word, now);
+}
+
+
+void
+ngx_http_mon_limit_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
+{
+    ngx_uint_t                        i;
+    ngx_http_mon_limit_zone_t       **zone;
+    ngx_http_mon_limit_main_conf_t   *mcf;
+
+    if (!leader) {
+        return;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                              ngx_http_mon_limit_module);
+    if (mcf == NULL) {
+        return;
+    }
+
+    zone = mcf->zones.elts;
+
+    for (i = 0; i < mcf->zones.nelts; i++) {
+        ngx_mon_keys_sweep(&zone[i]->keys, ngx_http_mon_limit_now());
+    }
+}
+
+
+ngx_int_t
+ngx_http_mon_limit_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
+    ngx_str_t *values)
+{
+    ngx_mon_keys_facts_t              facts;
+    ngx_http_mon_limit_zone_t       **zone;
+    ngx_http_mon_limit_main_conf_t   *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                              ngx_http_mon_limit_module);
+
+    if (mcf == NULL || i >= mcf->zones.nelts) {
+        return NGX_DONE;
+    }
+
+    zone = mcf->zones.elts;
+
+    ngx_mon_keys_facts(&zone[i]->keys, &facts);
+
+    values[0] = zone[i]->name;
+
+    cells[NGX_MON_LIMIT_KEYS] = facts.keys;
+    cells[NGX_MON_LIMIT_ROOM] = facts.room;
+    cells[NGX_MON_LIMIT_FULL] = facts.full;
+    cells[NGX_MON_LIMIT_INVALID] = facts.invalid;
+
+    return NGX_OK;
+}
