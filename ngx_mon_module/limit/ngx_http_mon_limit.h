@@ -25,6 +25,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_mon.h"
+#include "ngx_mon_api.h"
 #include "ngx_mon_gcra.h"
 #include "ngx_mon_keys.h"
 
@@ -234,6 +235,12 @@ ngx_http_mon_limit_ctx_t *ngx_http_mon_limit_ctx(ngx_http_request_t *r);
 ngx_uint_t ngx_http_mon_limit_limited(ngx_http_request_t *r);
 ngx_uint_t ngx_http_mon_limit_reason(ngx_http_request_t *r,
     ngx_uint_t status);
+
+
+/* ngx_http_mon_limit_api.c */
+
+/* http/limits/zones of the API. */
+extern const ngx_mon_branch_t  ngx_http_mon_limit_api_zones;
 
 
 /* ngx_http_mon_limit_delay.c */

@@ -105,6 +105,7 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
     }
 
     ngx_mon_add_tick(ngx_http_mon_limit_tick);
+    ngx_mon_add_branch(&ngx_http_mon_limit_api_zones);
     ngx_mon_set_source(NGX_MON_G_LIMITER, ngx_http_mon_limit_source);
 
     if (mcf->limits.nelts == 0) {
