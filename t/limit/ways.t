@@ -43,7 +43,7 @@ server {
     location /internal/ { internal; mon_limit zone=b; alias %%TESTDIR%%/html/; }
 
     location /auth/ { auth_request /b/auth; alias %%TESTDIR%%/html/; }
-    location /ssi/ { ssi on; alias %%TESTDIR%%/html/; }
+    location /ssi/ { ssi on; ssi_types *; alias %%TESTDIR%%/html/; }
     location /mirror/ { mirror /b/mirror; alias %%TESTDIR%%/html/; }
 
     location /return/ { return 200; }
