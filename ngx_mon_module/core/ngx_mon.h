@@ -288,8 +288,34 @@ ngx_uint_t ngx_mon_limited(struct ngx_http_request_s *r);
 /* how many there are */
 extern ngx_mon_hot ngx_uint_t           ngx_mon_nlimited;
 
-/* Adds a tick; at most 8, to be called before the workers start. */
+/* Adds a tick; at most 12, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);
+
+/*
+ * Called in a worker that records once in each iteration of its event loop,
+ * after the events and before the timers: it must be nearly free.
+ */
+typedef void (*ngx_mon_loop_pt)(void);
+
+/* Adds one; at most 4, to be called before the workers start. */
+void ngx_mon_add_loop(ngx_mon_loop_pt loop);
+
+/*
+ * Ends the wait for events of a worker, of any configuration, so that what was
+ * added by ngx_mon_add_loop() is called there soon; slot is ngx_process_slot
+ * of it.  One system call, none for this process itself.  NGX_OK, or
+ * NGX_DECLINED where it could not be done, and the worker must find out.
+ */
+ngx_int_t ngx_mon_wake(ngx_pid_t pid, ngx_uint_t slot);
+
+/* When the process began, clock ticks since boot; 0: /proc does not tell. */
+uint64_t ngx_mon_process_start(ngx_pid_t pid);
+
+/*
+ * Whether the process is gone.  start, if not 0, tells it from another one
+ * that has got its number since; then /proc is read.
+ */
+ngx_uint_t ngx_mon_process_gone(ngx_pid_t pid, uint64_t start);
 
 
 /* Recording, in a worker */

@@ -96,5 +96,9 @@ ngx_mon_process_events(ngx_cycle_t *cycle, ngx_msec_t timer, ngx_uint_t flags)
         ngx_mon_drain(&ngx_posted_events);
     }
 
+    if (ngx_mon_unlikely(ngx_mon_nloops)) {
+        ngx_mon_run_loops();
+    }
+
     return rc;
 }

@@ -8,7 +8,7 @@
 
 
 #define NGX_MON_TICK        1000
-#define NGX_MON_TICKS_MAX   8
+#define NGX_MON_TICKS_MAX   12
 
 #define NGX_MON_INACTIVE    3600000
 #define NGX_MON_SIZE_MIN    (64 * 1024)

@@ -8,7 +8,6 @@
 
 
 static ngx_uint_t ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused);
-static uint64_t ngx_mon_process_start(ngx_pid_t pid);
 static void ngx_mon_slot_gauges(ngx_mon_zone_t *z, ngx_uint_t slot);
 
 
@@ -121,10 +120,14 @@ ngx_mon_slot_sweep(ngx_uint_t reused)
 static ngx_uint_t
 ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused)
 {
-    uint64_t   start;
-    ngx_pid_t  pid;
+    return ngx_mon_process_gone((ngx_pid_t) m->pid, reused ? m->start : 0);
+}
 
-    pid = (ngx_pid_t) m->pid;
+
+ngx_uint_t
+ngx_mon_process_gone(ngx_pid_t pid, uint64_t start)
+{
+    uint64_t  now;
 
     if (kill(pid, 0) == -1) {
         return ngx_errno == NGX_ESRCH;
@@ -132,19 +135,17 @@ ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused)
 
     /* another process may have got the number */
 
-    if (!reused || m->start == 0) {
+    if (start == 0) {
         return 0;
     }
 
-    start = ngx_mon_process_start(pid);
+    now = ngx_mon_process_start(pid);
 
-    return start != 0 && start != m->start;
+    return now != 0 && now != start;
 }
 
 
-/* clock ticks since boot; 0 where /proc does not tell */
-
-static uint64_t
+uint64_t
 ngx_mon_process_start(ngx_pid_t pid)
 {
     u_char    *p, name[sizeof("/proc//stat") + NGX_INT64_LEN], buf[1024];

@@ -394,6 +394,13 @@ void ngx_mon_loop_init(void);
 void ngx_mon_loop_stop(void);
 
 
+/* ngx_mon_wake.c */
+
+/* Calls what ngx_mon_add_loop() added: so many. */
+void ngx_mon_run_loops(void);
+extern ngx_uint_t            ngx_mon_nloops;
+
+
 #pragma GCC visibility pop
 
 

@@ -1,0 +1,195 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+/*
+ * mon_concurrency: so many requests at a time, others wait in a queue.  What
+ * is counted stands in a zone of each limiter, see ngx_mon_permit.h; what
+ * a process needs to use it is its state, which outlives configurations.
+ */
+
+
+#ifndef _NGX_HTTP_MON_CONCURRENCY_H_INCLUDED_
+#define _NGX_HTTP_MON_CONCURRENCY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_mon.h"
+#include "ngx_mon_permit.h"
+
+
+/* nothing here is seen outside of the .so */
+#pragma GCC visibility push(hidden)
+
+
+typedef struct ngx_http_mon_conc_s        ngx_http_mon_conc_t;
+typedef struct ngx_http_mon_conc_state_s  ngx_http_mon_conc_state_t;
+typedef struct ngx_http_mon_conc_ctx_s    ngx_http_mon_conc_ctx_t;
+
+
+/* a directive, of which those with the same name= are one */
+
+struct ngx_http_mon_conc_s {
+    ngx_str_t                    name;
+    ngx_uint_t                   max;
+    ngx_uint_t                   adaptive;
+    ngx_uint_t                   queue;
+    ngx_msec_t                   timeout;
+    ngx_uint_t                   status;
+
+    /* where it was configured: its array of a location, and its number */
+    ngx_uint_t                   level;
+    ngx_uint_t                   labelled;
+    void                       **loc_conf;
+    ngx_array_t                 *array;
+    ngx_uint_t                   index;
+    ngx_str_t                    file;
+    ngx_uint_t                   line;
+
+    /* another one that stands for this one, or NULL */
+    ngx_http_mon_conc_t         *same;
+
+    ngx_mon_permit_shared_t     *shared;
+
+    /* of this process, NULL where it has none */
+    ngx_http_mon_conc_state_t   *state;
+};
+
+
+struct ngx_http_mon_conc_state_s {
+    ngx_mon_permit_t             permit;
+
+    /* those that wait, by the number of their node; made for the first one */
+    ngx_http_mon_conc_ctx_t    **waiting;
+    ngx_uint_t                   nwaiting;
+
+    /* in case that nobody could wake this process */
+    ngx_event_t                  poll;
+
+    /* the running configuration has it */
+    ngx_uint_t                   used;
+
+    ngx_http_mon_conc_state_t   *next;
+};
+
+
+typedef struct {
+    ngx_http_mon_conc_state_t   *state;
+    uint32_t                     node;
+} ngx_http_mon_conc_permit_t;
+
+
+/* a request; those of its permits that are taken, and the one it waits for */
+
+#define NGX_HTTP_MON_CONC_BEGAN    0
+#define NGX_HTTP_MON_CONC_WAITS    1
+#define NGX_HTTP_MON_CONC_GRANTED  2
+#define NGX_HTTP_MON_CONC_EXPIRED  3
+#define NGX_HTTP_MON_CONC_DONE     4
+
+struct ngx_http_mon_conc_ctx_s {
+    ngx_http_request_t          *request;
+    ngx_array_t                 *limits;
+    ngx_uint_t                   state;
+    ngx_uint_t                   outcome;     /* NGX_MON_LIMIT_CONC... */
+    ngx_uint_t                   status;      /* it was refused with, or 0 */
+    ngx_uint_t                   n;
+
+    /* the timeout, and what is posted when the wait is over */
+    ngx_event_t                  timer;
+    ngx_event_t                  over;
+
+    ngx_http_mon_conc_permit_t   permits[];
+};
+
+
+typedef struct {
+    ngx_array_t                  limiters;    /* _conc_t * */
+} ngx_http_mon_conc_main_conf_t;
+
+
+typedef struct {
+    /* of _conc_t *; NGX_CONF_UNSET_PTR until merged; NULL: none */
+    ngx_array_t                 *limits;
+} ngx_http_mon_conc_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_mon_concurrency_module;
+
+
+/* ngx_http_mon_concurrency_conf.c */
+
+/* Parses the parameters of the directive into c, which is zeros. */
+char *ngx_http_mon_conc_parse(ngx_conf_t *cf, ngx_http_mon_conc_t *c);
+
+/*
+ * Gives all of the configuration their names, zones and series.  NGX_OK, or
+ * NGX_ERROR after a message.
+ */
+ngx_int_t ngx_http_mon_conc_declare(ngx_conf_t *cf,
+    ngx_http_mon_conc_main_conf_t *ccmf);
+
+
+/* ngx_http_mon_concurrency_state.c */
+
+/* The init callback of a limiter's zone. */
+ngx_int_t ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+
+/* The bytes of a zone for a limiter. */
+size_t ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c);
+
+/* The configuration took effect: its limits hold. */
+void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
+
+/* Makes this process use what is in the zones; those of old are kept. */
+void ngx_http_mon_conc_begin(ngx_cycle_t *cycle,
+    ngx_http_mon_conc_main_conf_t *ccmf);
+
+/* The process ends. */
+void ngx_http_mon_conc_end(void);
+
+/*
+ * Takes a permit for the request, or its place in the queue: NGX_OK, NGX_DONE
+ * where it waits, NGX_BUSY, or NGX_DECLINED where there is no limiter.
+ */
+ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c);
+
+/*
+ * Waits no longer: NGX_OK, or NGX_DECLINED where the permit had been granted:
+ * then that has been told to the request, which has it.
+ */
+ngx_int_t ngx_http_mon_conc_quit(ngx_http_mon_conc_permit_t *permit);
+
+/* Gives a permit back. */
+void ngx_http_mon_conc_give(ngx_http_mon_conc_permit_t *permit);
+
+/* See ngx_mon_add_loop(), ngx_mon_add_tick(), ngx_mon_set_source(). */
+void ngx_http_mon_conc_loop(void);
+void ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader);
+ngx_int_t ngx_http_mon_conc_source(ngx_uint_t group, ngx_uint_t i,
+    int64_t *cells, ngx_str_t *values);
+
+
+/* ngx_http_mon_concurrency.c */
+
+/* The handler of the phase. */
+ngx_int_t ngx_http_mon_conc_handler(ngx_http_request_t *r);
+
+/* The request was granted the permit that it waits for. */
+void ngx_http_mon_conc_granted(ngx_http_mon_conc_ctx_t *ctx);
+
+/* See ngx_mon_add_limited(), ngx_mon_add_reason(). */
+ngx_uint_t ngx_http_mon_conc_limited(ngx_http_request_t *r);
+ngx_uint_t ngx_http_mon_conc_reason(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _NGX_HTTP_MON_CONCURRENCY_H_INCLUDED_ */
