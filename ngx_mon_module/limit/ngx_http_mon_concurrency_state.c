@@ -427,6 +427,8 @@ ngx_http_mon_conc_read(ngx_http_mon_conc_state_t *s)
 }
 
 
+/* once: it waits no more then */
+
 static void
 ngx_http_mon_conc_told(ngx_http_mon_conc_state_t *s, uint32_t node)
 {
@@ -472,8 +474,8 @@ ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
 
             n--;
 
-            if (ngx_mon_permit_state(&s->permit, i) == NGX_MON_PERMIT_GRANTED)
-            {
+            if (ngx_mon_permit_granted(&s->permit, i)) {
+                ngx_http_mon_conc_read(s);
                 ngx_http_mon_conc_told(s, i);
             }
         }

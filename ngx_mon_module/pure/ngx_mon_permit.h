@@ -185,7 +185,7 @@ ngx_int_t ngx_mon_permit_take(ngx_mon_permit_t *p, uint32_t entry,
 /* Gives the permit of a node back, and drops the node. */
 void ngx_mon_permit_give(ngx_mon_permit_t *p, uint32_t node);
 
-/* Whether the node has got a permit, by NGX_MON_PERMIT_*. */
+/* What the node is just now: NGX_MON_PERMIT_FREE .. _GRANTED. */
 ngx_uint_t ngx_mon_permit_state(ngx_mon_permit_t *p, uint32_t node);
 
 /*
@@ -211,10 +211,13 @@ ngx_int_t ngx_mon_permit_join(ngx_mon_permit_t *p, uint32_t entry,
 
 /*
  * Waits no more: NGX_OK, and the node is dropped; or NGX_DECLINED: it was
- * granted a permit, and what is in the mailbox is to be read before that is
- * given back.
+ * granted a permit.  Then, as after ngx_mon_permit_granted(), what is in the
+ * mailbox is to be read before that is given back.
  */
 ngx_int_t ngx_mon_permit_quit(ngx_mon_permit_t *p, uint32_t node);
+
+/* Whether a node that waited has got a permit, mail or no mail. */
+ngx_uint_t ngx_mon_permit_granted(ngx_mon_permit_t *p, uint32_t node);
 
 /*
  * The next node in the mailbox of this process, or 0: *chain, 0 at first, is

@@ -237,13 +237,15 @@ ngx_mon_permit_grant_locked(ngx_mon_permit_t *p, uint32_t entry)
                                  ngx_mon_permit_waiting(w) - 1);
 
         if (rc) {
+            /* whose it is may give it back as soon as it sees the state */
+
+            ngx_mon_permit_unlink_locked(p, node);
             ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_GRANTED);
         }
 
         ngx_mon_permit_end(p);
 
         if (rc) {
-            ngx_mon_permit_unlink_locked(p, node);
             ngx_mon_permit_post(p, node);
         }
     }
@@ -283,6 +285,22 @@ ngx_mon_permit_post(ngx_mon_permit_t *p, uint32_t node)
     }
 
     p->woken[p->nwoken++] = n->owner;
+}
+
+
+ngx_uint_t
+ngx_mon_permit_granted(ngx_mon_permit_t *p, uint32_t node)
+{
+    if (ngx_mon_permit_state(p, node) != NGX_MON_PERMIT_GRANTED) {
+        return 0;
+    }
+
+    /* who grants it may be about to post it */
+
+    ngx_mon_permit_lock(p);
+    ngx_mon_permit_unlock(p);
+
+    return 1;
 }
 
 

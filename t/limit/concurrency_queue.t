@@ -48,7 +48,7 @@ EOC
 		push @clients, $t->client();
 		$clients[$i]->send_request('GET', "/wait/$i");
 		$i > 1 ? $queued->($i - 1)
-		       : wait_for(sub { $backend->requests() == $i + 1 });
+		       : wait_for(sub { ($backend->requests() // 0) == $i + 1 });
 	}
 
 	is($t->get('/')->{status}, 503, "$workers workers: the queue is full");
