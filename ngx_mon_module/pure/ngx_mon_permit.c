@@ -32,6 +32,7 @@ ngx_mon_permit_init(ngx_mon_permit_shared_t *s, ngx_uint_t nnodes)
 {
     ngx_memzero(s, sizeof(ngx_mon_permit_shared_t));
 
+    s->magic = NGX_MON_PERMIT_MAGIC;
     s->nnodes = nnodes;
     s->limit = 1;
 }
@@ -112,11 +113,18 @@ ngx_mon_permit_end(ngx_mon_permit_t *p)
 }
 
 
+static ngx_inline uint64_t
+ngx_mon_permit_make(ngx_mon_permit_t *p, uint64_t held, uint64_t waiting)
+{
+    return held | waiting << 20 | (uint64_t) p->self << 40
+           | (uint64_t) (p->number & 0x3fff) << 50;
+}
+
+
 ngx_uint_t
 ngx_mon_permit_swap(ngx_mon_permit_t *p, uint32_t entry, uint64_t w,
     uint64_t held, uint64_t waiting)
 {
-    uint64_t                 new;
     ngx_mon_permit_entry_t  *e;
 
     e = ngx_mon_permit_entry(p, entry);
@@ -125,11 +133,9 @@ ngx_mon_permit_swap(ngx_mon_permit_t *p, uint32_t entry, uint64_t w,
         ngx_mon_permit_mark(p, entry, w);
     }
 
-    new = held | waiting << 20 | (uint64_t) p->self << 40
-          | (uint64_t) (p->number & 0x3fff) << 50;
-
-    return __atomic_compare_exchange_n(&e->word, &w, new, 0,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return __atomic_compare_exchange_n(&e->word, &w,
+                                       ngx_mon_permit_make(p, held, waiting),
+                                       0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 
@@ -138,6 +144,7 @@ ngx_mon_permit_swap(ngx_mon_permit_t *p, uint32_t entry, uint64_t w,
 static void
 ngx_mon_permit_mark(ngx_mon_permit_t *p, uint32_t entry, uint64_t w)
 {
+    uint32_t                new;
     uint64_t                pending;
     ngx_mon_permit_node_t  *n;
     ngx_mon_permit_proc_t  *proc;
@@ -158,7 +165,16 @@ ngx_mon_permit_mark(ngx_mon_permit_t *p, uint32_t entry, uint64_t w)
 
     n = ngx_mon_permit_at(p, pending & 0xfffffff);
 
-    if (n && n->entry == entry) {
+    if (n == NULL) {
+        return;
+    }
+
+    new = NGX_MON_PERMIT_NEW;
+
+    if (__atomic_compare_exchange_n(&n->entry, &new, entry, 0,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+        || new == entry)
+    {
         (void) __atomic_compare_exchange_n(&proc->pending, &pending,
                                            pending | 1U << 31, 0,
                                            __ATOMIC_ACQ_REL,
@@ -195,6 +211,57 @@ ngx_mon_permit_take(ngx_mon_permit_t *p, uint32_t entry, uint32_t node,
     ngx_mon_permit_end(p);
 
     return rc ? NGX_OK : NGX_AGAIN;
+}
+
+
+uint64_t
+ngx_mon_permit_new(ngx_mon_permit_t *p, uint32_t node)
+{
+    ngx_mon_permit_set(&ngx_mon_permit_at(p, node)->entry,
+                       NGX_MON_PERMIT_NEW);
+
+    ngx_mon_permit_begin(p, NGX_MON_PERMIT_TAKE, node, 0);
+
+    return ngx_mon_permit_make(p, 1, 0);
+}
+
+
+void
+ngx_mon_permit_made(ngx_mon_permit_t *p, uint32_t node, uint32_t entry)
+{
+    ngx_mon_permit_node_t  *n;
+
+    n = ngx_mon_permit_at(p, node);
+
+    ngx_mon_permit_set(&n->entry, entry);
+    ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_HELD);
+
+    ngx_mon_permit_end(p);
+}
+
+
+ngx_uint_t
+ngx_mon_permit_idle(const ngx_mon_permit_t *p,
+    const ngx_mon_permit_entry_t *e, uint64_t w)
+{
+    uint32_t  by;
+    uint64_t  pending;
+
+    if (ngx_mon_permit_held(w) || ngx_mon_permit_waiting(w) || e->ends) {
+        return 0;
+    }
+
+    by = ngx_mon_permit_by(w);
+
+    if (by == 0) {
+        return 1;
+    }
+
+    pending = __atomic_load_n(&p->shared->procs[by - 1].pending,
+                              __ATOMIC_ACQUIRE);
+
+    return pending == 0 || (pending & 1U << 31)
+           || (pending >> 32 & 0x3fff) != ngx_mon_permit_number(w);
 }
 
 

@@ -41,6 +41,11 @@
 /* the word of an entry that is not there: see ngx_mon_keys.h */
 #define NGX_MON_PERMIT_GONE     ((uint64_t) -1)
 
+#define NGX_MON_PERMIT_MAGIC    0x70726d31
+
+/* the entry of a node is about to be made */
+#define NGX_MON_PERMIT_NEW      ((uint32_t) -1)
+
 #define NGX_MON_PERMIT_WOKEN    8
 
 /* what a node is */
@@ -94,6 +99,7 @@ typedef struct {
 /* numbers of nodes and processes begin with 1 */
 
 typedef struct {
+    uint32_t                 magic;
     uint32_t                 nnodes;
     /* those from 1 to top have been in use */
     uint32_t                 top;
@@ -102,7 +108,6 @@ typedef struct {
     uint32_t                 lock;
     /* the entry whose queue it is at */
     uint32_t                 at;
-    uint32_t                 reserved;
     uint64_t                 ticket;
     /* permits of an entry */
     uint64_t                 limit;
@@ -181,6 +186,21 @@ void ngx_mon_permit_drop(ngx_mon_permit_t *p, uint32_t node);
  */
 ngx_int_t ngx_mon_permit_take(ngx_mon_permit_t *p, uint32_t entry,
     uint32_t node, uint64_t word);
+
+/*
+ * The same for an entry that is not there: it is to be made with the word that
+ * ngx_mon_permit_new() returns; then ngx_mon_permit_made() is called, or, when
+ * somebody else has made it or it can't be, ngx_mon_permit_end().
+ */
+uint64_t ngx_mon_permit_new(ngx_mon_permit_t *p, uint32_t node);
+void ngx_mon_permit_made(ngx_mon_permit_t *p, uint32_t node, uint32_t entry);
+
+/*
+ * Whether an entry may be replaced: none is held, nobody waits, and it is
+ * known of the last process that it knows so.
+ */
+ngx_uint_t ngx_mon_permit_idle(const ngx_mon_permit_t *p,
+    const ngx_mon_permit_entry_t *e, uint64_t word);
 
 /* Gives the permit of a node back, and drops the node. */
 void ngx_mon_permit_give(ngx_mon_permit_t *p, uint32_t node);

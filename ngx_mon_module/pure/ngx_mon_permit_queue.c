@@ -99,16 +99,17 @@ ngx_mon_permit_join(ngx_mon_permit_t *p, uint32_t entry, uint32_t node,
     n->entry = entry;
     n->ticket = ++p->shared->ticket;
     ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_WAITING);
-    ngx_mon_permit_link_locked(p, node);
 
-    rc = NGX_DONE;
+    /* the queue is the entry's as long as the word says that somebody waits */
 
-    if (!__atomic_compare_exchange_n(&e->word, &w, w + (1 << 20), 0,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (__atomic_compare_exchange_n(&e->word, &w, w + (1 << 20), 0,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     {
-        ngx_mon_permit_unlink_locked(p, node);
-        ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_FREE);
+        ngx_mon_permit_link_locked(p, node);
+        rc = NGX_DONE;
 
+    } else {
+        ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_FREE);
         rc = NGX_AGAIN;
     }
 
@@ -438,7 +439,7 @@ ngx_mon_permit_unlink_locked(ngx_mon_permit_t *p, uint32_t node)
     n = ngx_mon_permit_at(p, node);
     e = ngx_mon_permit_entry(p, n->entry);
 
-    if (e == NULL) {
+    if (ngx_mon_permit_word(p, n->entry) == NGX_MON_PERMIT_GONE) {
         return;
     }
 

@@ -13,6 +13,8 @@
 
 static void ngx_mon_permit_resolve(ngx_mon_permit_t *p,
     ngx_mon_permit_proc_t *proc, uint32_t number);
+static void ngx_mon_permit_search(ngx_mon_permit_t *p,
+    ngx_mon_permit_node_t *n, uint32_t number, uint32_t tag);
 static void ngx_mon_permit_refree(ngx_mon_permit_t *p);
 static void ngx_mon_permit_requeue(ngx_mon_permit_t *p, uint32_t entry);
 static uint32_t ngx_mon_permit_sorted(ngx_mon_permit_t *p, uint32_t entry,
@@ -66,6 +68,10 @@ ngx_mon_permit_resolve(ngx_mon_permit_t *p, ngx_mon_permit_proc_t *proc,
         return;
     }
 
+    if (n->entry == NGX_MON_PERMIT_NEW) {
+        ngx_mon_permit_search(p, n, number, pending >> 32 & 0x3fff);
+    }
+
     w = ngx_mon_permit_word(p, n->entry);
     pending = __atomic_load_n(&proc->pending, __ATOMIC_ACQUIRE);
 
@@ -99,6 +105,34 @@ ngx_mon_permit_resolve(ngx_mon_permit_t *p, ngx_mon_permit_proc_t *proc,
 }
 
 
+/* it may have made an entry that it did not come to know */
+
+static void
+ngx_mon_permit_search(ngx_mon_permit_t *p, ngx_mon_permit_node_t *n,
+    uint32_t number, uint32_t tag)
+{
+    uint32_t  i, new;
+    uint64_t  w;
+
+    for (i = 0; i < p->nentries; i++) {
+
+        w = ngx_mon_permit_word(p, i);
+
+        if (w != NGX_MON_PERMIT_GONE && ngx_mon_permit_by(w) == number
+            && ngx_mon_permit_number(w) == tag)
+        {
+            /* unless who has replaced the word has set it */
+
+            new = NGX_MON_PERMIT_NEW;
+            (void) __atomic_compare_exchange_n(&n->entry, &new, i, 0,
+                                               __ATOMIC_ACQ_REL,
+                                               __ATOMIC_RELAXED);
+            return;
+        }
+    }
+}
+
+
 static void
 ngx_mon_permit_refree(ngx_mon_permit_t *p)
 {
@@ -129,16 +163,18 @@ static void
 ngx_mon_permit_requeue(ngx_mon_permit_t *p, uint32_t entry)
 {
     uint32_t                 node, first, last;
-    uint64_t                 w, count;
+    uint64_t                 w, count, ends;
     ngx_mon_permit_node_t   *n;
     ngx_mon_permit_entry_t  *e;
 
     e = ngx_mon_permit_entry(p, entry);
+    w = ngx_mon_permit_word(p, entry);
 
-    if (e == NULL) {
+    if (w == NGX_MON_PERMIT_GONE) {
         return;
     }
 
+    ends = e->ends;
     last = 0;
     first = ngx_mon_permit_sorted(p, entry, &count);
 
@@ -148,18 +184,22 @@ ngx_mon_permit_requeue(ngx_mon_permit_t *p, uint32_t entry)
         last = node;
     }
 
-    e->ends = (uint64_t) last << 32 | first;
-
-    w = ngx_mon_permit_word(p, entry);
-
-    while (w != NGX_MON_PERMIT_GONE
-           && !__atomic_compare_exchange_n(&e->word, &w,
-                                       (w & ~((uint64_t) 0xfffff << 20))
-                                       | count << 20,
-                                       0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    while (!__atomic_compare_exchange_n(&e->word, &w,
+                                        (w & ~((uint64_t) 0xfffff << 20))
+                                        | count << 20,
+                                        0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
     {
-        /* void */
+        if (w == NGX_MON_PERMIT_GONE) {
+            return;
+        }
     }
+
+    /* with ends set it is not idle, so it is the same entry still */
+
+    (void) __atomic_compare_exchange_n(&e->ends, &ends,
+                                       (uint64_t) last << 32 | first, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 

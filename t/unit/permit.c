@@ -167,6 +167,12 @@ permit_judge(void)
 
         node = ngx_mon_permit_at(&self, i);
 
+        if (node->state == NGX_MON_PERMIT_FREE) {
+            continue;
+        }
+
+        check(node->entry < KEYS);
+
         held[node->entry] += (node->state == NGX_MON_PERMIT_HELD
                               || node->state == NGX_MON_PERMIT_GRANTED);
         waiting[node->entry] += (node->state == NGX_MON_PERMIT_WAITING);
@@ -176,6 +182,11 @@ permit_judge(void)
 
         e = ngx_mon_permit_entry(&self, k);
         w = e->word;
+
+        if (w == NGX_MON_PERMIT_GONE) {
+            check(held[k] == 0 && waiting[k] == 0 && e->ends == 0);
+            continue;
+        }
 
         check(ngx_mon_permit_held(w) == held[k]);
         check(ngx_mon_permit_waiting(w) == waiting[k]);
@@ -362,7 +373,35 @@ typedef void (*step_pt)(void);
 static uint32_t  mine[4];
 
 
-/* what the one to be killed does: others wait behind it, and in front */
+/* makes the entry where it is not there, or idle */
+
+static uint32_t
+step_make(ngx_mon_permit_t *p, uint32_t entry)
+{
+    uint32_t                 node;
+    uint64_t                 w;
+    ngx_mon_permit_entry_t  *e;
+
+    e = ngx_mon_permit_entry(p, entry);
+    w = e->word;
+
+    if (w != NGX_MON_PERMIT_GONE && ngx_mon_permit_idle(p, e, w)) {
+        e->word = NGX_MON_PERMIT_GONE;
+    }
+
+    if (e->word != NGX_MON_PERMIT_GONE) {
+        return permit_take(p, entry);
+    }
+
+    node = ngx_mon_permit_node(p);
+    e->word = ngx_mon_permit_new(p, node);
+    ngx_mon_permit_made(p, node, entry);
+
+    return node;
+}
+
+
+/* what the one to be killed does, alone with these entries */
 
 static void
 step_work(void)
@@ -370,7 +409,11 @@ step_work(void)
     uint32_t    a, b, c;
     ngx_uint_t  k;
 
-    for (k = 0; k < (keyed ? 2 : 1); k++) {
+    for (k = 0; k < (keyed ? 3 : 1); k++) {
+
+        if (keyed) {
+            ngx_mon_permit_give(&other, step_make(&other, k));
+        }
 
         /* of three permits one is taken */
 
@@ -462,7 +505,7 @@ static void
 step_recover(ngx_uint_t meanwhile)
 {
     uint32_t          node;
-    ngx_uint_t        held, waiting, i;
+    ngx_uint_t        held, waiting, i, k;
     ngx_mon_permit_t  copy;
 
     copy = self;
@@ -472,11 +515,13 @@ step_recover(ngx_uint_t meanwhile)
         /* others go on before anybody knows that it is gone */
 
         for (i = 0; i < 3; i++) {
+            for (k = 0; k < (keyed ? KEYS : 1); k++) {
 
-            node = permit_take(&self, 0);
+                node = keyed ? step_make(&self, k) : permit_take(&self, k);
 
-            if (node) {
-                ngx_mon_permit_give(&self, node);
+                if (node) {
+                    ngx_mon_permit_give(&self, node);
+                }
             }
         }
     }
@@ -581,6 +626,27 @@ step_through_work(void **state)
     (void) permit_take(&self, 0);
 
     step_through(step_work);
+}
+
+
+static void
+step_through_keys(void **state)
+{
+    ngx_uint_t  k;
+
+    keyed = 1;
+    step_prepare(NODES / 2);
+
+    for (k = 0; k < KEYS; k++) {
+        memory->keys[k].word = NGX_MON_PERMIT_GONE;
+    }
+
+    for (k = 0; k < 4; k++) {
+        (void) step_make(&self, 0);
+    }
+
+    step_through(step_work);
+    keyed = 0;
 }
 
 
@@ -813,6 +879,7 @@ main(void)
         cmocka_unit_test(permit_limits),
         cmocka_unit_test(permit_nodes),
         cmocka_unit_test(step_through_work),
+        cmocka_unit_test(step_through_keys),
         cmocka_unit_test(step_through_queue),
         cmocka_unit_test(step_through_wait),
         cmocka_unit_test(step_through_recovery),
