@@ -173,7 +173,7 @@ ngx_http_mon_conc_refuse(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c,
     ctx->outcome = outcome;
     ctx->status = c->status;
 
-    ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+    ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                   "limiting concurrency by \"%V\", %s", &c->name,
                   outcome == NGX_MON_LIMIT_CONC_TIMEOUT ? "waited too long"
                   : c->queue ? "too many wait" : "too many at a time");
