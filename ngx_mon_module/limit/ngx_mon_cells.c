@@ -17,8 +17,6 @@ typedef struct {
     ngx_uint_t             piece;
     ngx_mon_piece_t       *p;
     uint64_t               now;
-    uint32_t              *cells;
-    ngx_uint_t             n;
     ngx_uint_t             budget;
 } ngx_mon_room_t;
 
@@ -154,18 +152,18 @@ ngx_int_t
 ngx_mon_cells_room(const ngx_mon_keys_t *keys, ngx_uint_t piece, uint64_t now,
     uint32_t *cells, ngx_uint_t n)
 {
-    uint32_t         i, fresh;
-    ngx_mon_room_t   r;
+    uint32_t        fresh;
+    ngx_uint_t      i;
+    ngx_mon_room_t  r;
 
     r.keys = keys;
     r.piece = piece;
     r.p = &keys->pieces[piece];
     r.now = now;
-    r.cells = cells;
 
     fresh = ngx_min(r.p->fresh, keys->each);
 
-    if (fresh == keys->each) {
+    if (keys->each - fresh < n) {
 
         /* where nothing was found all around, little is looked at */
 
@@ -179,22 +177,20 @@ ngx_mon_cells_room(const ngx_mon_keys_t *keys, ngx_uint_t piece, uint64_t now,
         r.budget = 0;
     }
 
-    /* the hand must not come around to what it has taken */
+    /* the hand does not come around to what it has taken */
 
     r.budget = ngx_min(r.budget, fresh);
 
-    for (r.n = 0; r.n < n; r.n++) {
-        i = ngx_mon_cells_used(&r);
+    for (i = 0; i < n; i++) {
+        cells[i] = ngx_mon_cells_used(&r);
 
-        if (i == 0) {
-            i = ngx_mon_cells_fresh(&r);
+        if (cells[i] == 0) {
+            cells[i] = ngx_mon_cells_fresh(&r);
         }
 
-        if (i == 0) {
+        if (cells[i] == 0) {
             return NGX_DECLINED;
         }
-
-        cells[r.n] = i;
     }
 
     return NGX_OK;
@@ -266,7 +262,6 @@ static ngx_uint_t
 ngx_mon_cells_take(ngx_mon_room_t *r, uint32_t i)
 {
     uint64_t        word;
-    ngx_uint_t      n;
     ngx_mon_key_t  *k;
 
     k = ngx_mon_keys_cell(r->keys, i);
@@ -279,14 +274,6 @@ ngx_mon_cells_take(ngx_mon_room_t *r, uint32_t i)
 
     } else if (k->aux && ngx_mon_cells_part(r->keys, r->piece, i)) {
         return 0;
-    }
-
-    /* a fresh one of the same key, as the hand comes to it */
-
-    for (n = 0; n < r->n; n++) {
-        if (r->cells[n] == i) {
-            return 0;
-        }
     }
 
     if (k->linked) {
