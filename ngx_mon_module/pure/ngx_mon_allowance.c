@@ -1,0 +1,256 @@
+
+/*
+ * Copyright (C) The ngx_mon authors
+ */
+
+
+#include "ngx_mon_allowance.h"
+
+
+#define NGX_MON_ALLOWANCE_GONE   ((uint64_t) -1)
+
+/* so often a rate may change while it is read */
+#define NGX_MON_ALLOWANCE_TRIES  4
+
+
+static ngx_uint_t ngx_mon_allowance_same(ngx_mon_allowance_state_t *s,
+    const ngx_mon_rate_t *rate);
+static void ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
+    const ngx_mon_rate_t *rate, uint64_t version, uint64_t now);
+static ngx_int_t ngx_mon_allowance_sync(ngx_mon_allowance_t *a);
+
+
+#define ngx_mon_allowance_unit(s)  ((uint32_t) ((s)->size >> 32))
+
+
+ngx_int_t
+ngx_mon_allowance_init(ngx_mon_allowance_t *a,
+    ngx_mon_allowance_shared_t *shared, const ngx_mon_rate_t *rate,
+    uint64_t version, uint64_t now, uint64_t pid)
+{
+    uint64_t  current, next, nobody;
+
+    current = __atomic_load_n(&shared->current, __ATOMIC_ACQUIRE);
+
+    while (current >> 1 < version) {
+
+        next = version << 1 | (current & 1);
+
+        if (ngx_mon_allowance_same(&shared->states[current & 1], rate)) {
+
+            /* that was the one in force if it still is */
+
+            if (__atomic_compare_exchange_n(&shared->current, &current, next,
+                                            0, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_ACQUIRE))
+            {
+                break;
+            }
+
+            continue;
+        }
+
+        nobody = 0;
+
+        if (!__atomic_compare_exchange_n(&shared->claim, &nobody, pid, 0,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        {
+            return NGX_AGAIN;
+        }
+
+        current = __atomic_load_n(&shared->current, __ATOMIC_ACQUIRE);
+
+        if (current >> 1 < version) {
+            ngx_mon_allowance_switch(shared, rate, version, now);
+        }
+
+        __atomic_store_n(&shared->claim, 0, __ATOMIC_RELEASE);
+
+        break;
+    }
+
+    a->shared = shared;
+    a->current = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_mon_allowance_same(ngx_mon_allowance_state_t *s,
+    const ngx_mon_rate_t *rate)
+{
+    return s->cost == rate->cost
+           && s->size == ((uint64_t) rate->unit << 32 | rate->burst);
+}
+
+
+/*
+ * The state is there before the word of the one in force is gone, and once
+ * more behind: so it is not lost whenever the process is killed.
+ */
+
+static void
+ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
+    const ngx_mon_rate_t *rate, uint64_t version, uint64_t now)
+{
+    uint32_t                    unit;
+    uint64_t                    word, current;
+    ngx_mon_allowance_state_t  *old, *new;
+
+    current = shared->current;
+    old = &shared->states[current & 1];
+    new = &shared->states[!(current & 1)];
+
+    unit = ngx_mon_allowance_unit(old);
+    word = __atomic_load_n(&old->word, __ATOMIC_ACQUIRE);
+
+    if (word == NGX_MON_ALLOWANCE_GONE) {
+
+        /* a process was killed here */
+
+        unit = ngx_mon_allowance_unit(new);
+        word = new->word;
+    }
+
+    word = unit ? ngx_mon_gcra_convert(word, unit, rate->unit, now) : 0;
+
+    new->cost = rate->cost;
+    new->size = (uint64_t) rate->unit << 32 | rate->burst;
+    __atomic_store_n(&new->word, word, __ATOMIC_RELEASE);
+
+    word = __atomic_exchange_n(&old->word, NGX_MON_ALLOWANCE_GONE,
+                               __ATOMIC_ACQ_REL);
+
+    if (word != NGX_MON_ALLOWANCE_GONE && unit) {
+        word = ngx_mon_gcra_convert(word, unit, rate->unit, now);
+        __atomic_store_n(&new->word, word, __ATOMIC_RELEASE);
+    }
+
+    __atomic_store_n(&shared->current, version << 1 | !(current & 1),
+                     __ATOMIC_RELEASE);
+}
+
+
+/* reads the rate in force, which a crash may have left broken */
+
+static ngx_int_t
+ngx_mon_allowance_sync(ngx_mon_allowance_t *a)
+{
+    uint64_t                    current;
+    ngx_uint_t                  i;
+    ngx_mon_rate_t              rate;
+    ngx_mon_allowance_state_t  *s;
+
+    for (i = 0; i < NGX_MON_ALLOWANCE_TRIES; i++) {
+        current = __atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE);
+
+        if (current == a->current) {
+            return NGX_OK;
+        }
+
+        s = &a->shared->states[current & 1];
+
+        rate.cost = s->cost;
+        rate.unit = ngx_mon_allowance_unit(s);
+        rate.burst = (uint32_t) s->size;
+
+        if (rate.cost == 0 || rate.unit == 0
+            || rate.unit > NGX_MON_GCRA_UNIT_MAX
+            || (uint64_t) rate.burst + 1 > NGX_MON_GCRA_LIMIT / rate.cost)
+        {
+            return NGX_DECLINED;
+        }
+
+        rate.limit = ((uint64_t) rate.burst + 1) * rate.cost;
+
+        if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) == current)
+        {
+            a->current = current;
+            a->rate = rate;
+            a->word = &s->word;
+
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_mon_allowance_take(ngx_mon_allowance_t *a, uint64_t now,
+    ngx_mon_gcra_t *g)
+{
+    uint64_t    tat;
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MON_ALLOWANCE_TRIES; i++) {
+
+        if (ngx_mon_allowance_sync(a) != NGX_OK) {
+            break;
+        }
+
+        tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
+        if (ngx_mon_gcra_take(&a->rate, a->word, NGX_MON_ALLOWANCE_GONE,
+                              &tat, now, 1, g)
+            == NGX_OK)
+        {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
+{
+    uint64_t  tat;
+
+    if (ngx_mon_allowance_sync(a) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
+    if (tat == NGX_MON_ALLOWANCE_GONE) {
+        return NGX_DECLINED;
+    }
+
+    ngx_mon_gcra_judge(&a->rate, tat, now, 1, g);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_mon_allowance_refund(ngx_mon_allowance_t *a)
+{
+    if (ngx_mon_allowance_sync(a) == NGX_OK) {
+        ngx_mon_gcra_refund(&a->rate, a->word, NGX_MON_ALLOWANCE_GONE, 1);
+    }
+}
+
+
+void
+ngx_mon_allowance_sweep(ngx_mon_allowance_t *a, uint64_t now)
+{
+    uint64_t  tat;
+
+    if (ngx_mon_allowance_sync(a) != NGX_OK) {
+        return;
+    }
+
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
+    if (tat != NGX_MON_ALLOWANCE_GONE
+        && ngx_mon_gcra_idle(a->rate.unit, tat, now))
+    {
+        (void) __atomic_compare_exchange_n(a->word, &tat, 0, 0,
+                                           __ATOMIC_ACQ_REL,
+                                           __ATOMIC_RELAXED);
+    }
+}
