@@ -14,7 +14,7 @@
  *   - limit:  with 10 bits of fraction; 0: the initial one;
  *   - base:   the logarithm of the latency without queueing, 1 or more;
  *   - rtt:    gradient 32 | logarithm of the latency of the last window 32;
- *   - phase:  phase 8 | windows in a row that shrank the limit 4, or grew it
+ *   - phase:  phase 7 | doubt 1 | windows in a row that shrank the limit 4, or grew it
  *             4 | in_flight before the probe 16 | the limit to come back to 32;
  *   - due:    when the next probe is, microseconds.
  */
@@ -83,7 +83,7 @@ ngx_mon_gradient_facts(const ngx_mon_gradient_t *g,
 
     base = ngx_mon_gradient_load(&g->base);
     rtt = ngx_mon_gradient_load(&g->rtt);
-    phase = ngx_mon_gradient_load(&g->phase) & 0xff;
+    phase = ngx_mon_gradient_load(&g->phase) & 0x7f;
 
     f->limit = ngx_mon_gradient_limit(g, conf);
     f->base = base ? ngx_mon_gradient_exp(1, base & 0xffff) : 0;
@@ -110,7 +110,8 @@ ngx_mon_gradient_unpack(const ngx_mon_gradient_t *g,
 
     word = ngx_mon_gradient_load(&g->phase);
 
-    s->phase = ngx_min((word & 0xff), NGX_MON_GRADIENT_MEASURE);
+    s->phase = ngx_min((word & 0x7f), NGX_MON_GRADIENT_MEASURE);
+    s->doubt = word >> 7 & 1;
     s->strain = word >> 8 & 0xf;
     s->ease = word >> 12 & 0xf;
     s->before = word >> 16 & 0xffff;
@@ -137,7 +138,7 @@ ngx_mon_gradient_pack(ngx_mon_gradient_t *g,
     ngx_mon_gradient_store(&g->phase, s->back << 32 | s->before << 16
                                       | ngx_min(s->ease, 15) << 12
                                       | ngx_min(s->strain, 15) << 8
-                                      | s->phase);
+                                      | s->doubt << 7 | s->phase);
     ngx_mon_gradient_store(&g->due, s->due);
 }
 
@@ -151,7 +152,7 @@ ngx_mon_gradient_ready(const ngx_mon_gradient_t *g, uint64_t now)
 
     samples = ngx_mon_gradient_load(&g->logs) >> 40;
 
-    switch (ngx_mon_gradient_load(&g->phase) & 0xff) {
+    switch (ngx_mon_gradient_load(&g->phase) & 0x7f) {
 
     case NGX_MON_GRADIENT_DRAIN:
         return 1;
@@ -163,6 +164,25 @@ ngx_mon_gradient_ready(const ngx_mon_gradient_t *g, uint64_t now)
     default:
         return samples >= NGX_MON_GRADIENT_ENOUGH;
     }
+}
+
+
+/* of the window that begins: when the probe is due, if that is near */
+
+static uint64_t
+ngx_mon_gradient_end(const ngx_mon_gradient_state_t *s)
+{
+    uint64_t  width;
+
+    width = ngx_mon_gradient_width(s);
+
+    if (s->phase <= NGX_MON_GRADIENT_STEADY && s->due > s->now
+        && s->due < s->now + width + width / 2)
+    {
+        return s->due;
+    }
+
+    return s->now + width;
 }
 
 
@@ -195,7 +215,7 @@ ngx_mon_gradient_turn(ngx_mon_gradient_t *g,
 
     ngx_mon_gradient_step(&s, &w);
     ngx_mon_gradient_pack(g, conf, &s);
-    ngx_mon_gradient_store(&g->turn, now + ngx_mon_gradient_width(&s));
+    ngx_mon_gradient_store(&g->turn, ngx_mon_gradient_end(&s));
 
     after = ngx_mon_gradient_limit(g, conf);
 

@@ -18,9 +18,13 @@
  * for two windows, with as many requests as are really being served by
  * Little's law, in_flight * base / latency, and a little less: the queue in
  * the backend drains, and the backend is kept busy.  A base that was too high
- * falls by each measurement, and one too low comes up at once, so that
- * overload can't raise it, and what is slower for good is learned.  Where the
+ * falls by each measurement, and one too low comes up where latency does not
+ * follow the requests in flight, so that overload can't raise it, and what is
+ * slower for good is learned.  Where the
  * limit is not at work the latency itself tells the base.
+ *
+ * Hosts that share a backend and know nothing of each other measure at the
+ * same time, by the clock, or each would see the queue of the others.
  *
  * Latencies are averaged as logarithms: neither a few that are very slow nor
  * two kinds of requests make much noise.
@@ -104,7 +108,8 @@ void ngx_mon_gradient_init(ngx_mon_gradient_t *g);
 
 /*
  * Adds the sample of a request at now, microseconds of a clock that all
- * processes share, more or less: a clock that steps is survived.  rtt is the
+ * processes share, more or less, and hosts too as far as may be: that of the
+ * day.  One that steps is survived.  rtt is the
  * time in microseconds from where the request was let through to its answer,
  * in_flight how many requests there are at the time, this one included, of all
  * processes.

@@ -25,6 +25,9 @@
 /* windows that shrink the limit until a probe is called for */
 #define NGX_MON_GRADIENT_STRAIN     4
 
+/* a logarithm: by how much one probe may raise the base */
+#define NGX_MON_GRADIENT_RISE       (NGX_MON_GRADIENT_ONE / 8)
+
 /* what is served, by Little's law, is tried with this much of it */
 #define NGX_MON_GRADIENT_DEPTH      850000
 
@@ -109,11 +112,18 @@ ngx_mon_gradient_width(const ngx_mon_gradient_state_t *s)
 }
 
 
+/*
+ * The next probe is some windows ahead, and when a second, or some of them,
+ * begins: several hosts in front of the same backend that did it one after
+ * another would see the queue of the others.
+ */
+
 static void
-ngx_mon_gradient_rest(ngx_mon_gradient_state_t *s, ngx_uint_t windows)
+ngx_mon_gradient_rest(ngx_mon_gradient_state_t *s, ngx_uint_t windows,
+    uint64_t period)
 {
     s->due = s->now + windows * ngx_mon_gradient_width(s);
-    s->strain = 0;
+    s->due += period - s->due % period;
 }
 
 
@@ -179,7 +189,8 @@ ngx_mon_gradient_adjust(ngx_mon_gradient_state_t *s,
         && s->phase == NGX_MON_GRADIENT_START)
     {
         s->phase = NGX_MON_GRADIENT_STEADY;
-        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 2);
+        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 2,
+                              NGX_MON_GRADIENT_SECOND);
     }
 
     limit = ngx_mon_gradient_share(s->limit, s->gradient)
@@ -217,7 +228,9 @@ ngx_mon_gradient_probe(ngx_mon_gradient_state_t *s,
                                    << NGX_MON_GRADIENT_BITS, served);
     limit = ngx_mon_gradient_share(limit, NGX_MON_GRADIENT_DEPTH);
 
-    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST);
+    /* until when it has to be measured */
+
+    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST, NGX_MON_GRADIENT_SECOND);
 
     s->phase = NGX_MON_GRADIENT_DRAIN;
     s->before = w->in_flight;
@@ -230,11 +243,10 @@ static void
 ngx_mon_gradient_return(ngx_mon_gradient_state_t *s)
 {
     s->phase = NGX_MON_GRADIENT_STEADY;
+    s->strain = 0;
     s->limit = s->back;
 
-    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST);
-
-    s->due = ngx_max(s->due, s->now + NGX_MON_GRADIENT_PERIOD);
+    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST, NGX_MON_GRADIENT_PERIOD);
 }
 
 
@@ -262,31 +274,56 @@ ngx_mon_gradient_belief(const ngx_mon_gradient_state_t *s,
 }
 
 
+/*
+ * A base that is much higher has to be measured twice: in the noise of one
+ * measurement the base would come to rise under overload.
+ */
+
+static ngx_uint_t
+ngx_mon_gradient_rise(ngx_mon_gradient_state_t *s,
+    const ngx_mon_gradient_window_t *w)
+{
+    ngx_uint_t  rise;
+
+    rise = (w->log - s->base) * ngx_mon_gradient_belief(s, w) / 2;
+
+    if (rise <= NGX_MON_GRADIENT_RISE) {
+        s->doubt = 0;
+        return rise;
+    }
+
+    s->doubt = !s->doubt;
+
+    return s->doubt ? NGX_MON_GRADIENT_RISE : rise;
+}
+
+
 static void
 ngx_mon_gradient_measured(ngx_mon_gradient_state_t *s,
     const ngx_mon_gradient_window_t *w)
 {
-    ngx_uint_t  base, old;
+    ngx_uint_t  old;
 
     old = s->base;
-    base = ngx_max(w->log, 1);
 
-    if (base > old) {
-        s->base += (base - old) * ngx_mon_gradient_belief(s, w) / 2;
-
-    } else if (old - base > NGX_MON_GRADIENT_ONE / 5) {
-        s->base = base;
+    if (w->log > old) {
+        s->base += ngx_mon_gradient_rise(s, w);
 
     } else {
-        s->base -= (old - base) / 2;
+        s->doubt = 0;
+        s->base -= (old - w->log)
+                   / (old - w->log > NGX_MON_GRADIENT_ONE / 5 ? 1 : 2);
     }
 
     ngx_mon_gradient_return(s);
 
-    if (s->base > old + NGX_MON_GRADIENT_ONE / 5
-        || s->base < old - ngx_min(old, NGX_MON_GRADIENT_ONE / 5))
+    if (s->base >= old + NGX_MON_GRADIENT_RISE
+        || s->base + NGX_MON_GRADIENT_ONE / 5 < old)
     {
-        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 2);
+        /* that soon again */
+
+        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 4,
+                              NGX_MON_GRADIENT_SECOND);
     }
 }
 
@@ -295,6 +332,8 @@ void
 ngx_mon_gradient_step(ngx_mon_gradient_state_t *s,
     const ngx_mon_gradient_window_t *w)
 {
+    uint64_t  due;
+
     switch (s->phase) {
 
     case NGX_MON_GRADIENT_DRAIN:
@@ -327,9 +366,15 @@ ngx_mon_gradient_step(ngx_mon_gradient_state_t *s,
     s->rtt = ngx_max(w->log, 1);
 
     if (w->near && s->gradient < NGX_MON_GRADIENT_PPM
-        && s->phase == NGX_MON_GRADIENT_STEADY
-        && (s->now >= s->due || s->strain >= NGX_MON_GRADIENT_STRAIN))
+        && s->phase == NGX_MON_GRADIENT_STEADY)
     {
-        ngx_mon_gradient_probe(s, w);
+        if (s->now >= s->due) {
+            ngx_mon_gradient_probe(s, w);
+
+        } else if (s->strain >= NGX_MON_GRADIENT_STRAIN) {
+            due = s->due;
+            ngx_mon_gradient_rest(s, 0, NGX_MON_GRADIENT_SECOND);
+            s->due = ngx_min(s->due, due);
+        }
     }
 }

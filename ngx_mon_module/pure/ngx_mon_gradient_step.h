@@ -30,9 +30,10 @@
 #define NGX_MON_GRADIENT_SHORT    100000
 #define NGX_MON_GRADIENT_LONG     10000000
 
-/* between probes: microseconds, and windows */
-#define NGX_MON_GRADIENT_PERIOD   5000000
+/* between probes: windows, and microseconds */
 #define NGX_MON_GRADIENT_REST     20
+#define NGX_MON_GRADIENT_PERIOD   4000000
+#define NGX_MON_GRADIENT_SECOND   1000000
 
 
 enum {
@@ -67,6 +68,7 @@ typedef struct {
     ngx_uint_t  phase;
     ngx_uint_t  strain;
     ngx_uint_t  ease;
+    ngx_uint_t  doubt;
     ngx_uint_t  before;
     uint64_t    back;
     uint64_t    due;

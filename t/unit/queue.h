@@ -24,6 +24,7 @@
 #define QUEUE_PARTS    8
 #define QUEUE_JOBS     65536
 #define QUEUE_TIMES    4000000
+#define QUEUE_HOSTS    4
 
 
 /* of the service time, whose mean is given */
@@ -61,6 +62,7 @@ typedef struct {
     ngx_uint_t     shared;      /* servers share their power, as CPUs do */
     queue_dist_e   dist;
     ngx_uint_t     workers;     /* each with a clock of its own */
+    ngx_uint_t     hosts;       /* with limits of their own; 0: one */
     ngx_uint_t     queue;       /* in front */
     double         patience;    /* how long a request waits there */
     ngx_uint_t     fixed;       /* a fixed limit, or 0 */
@@ -84,11 +86,21 @@ typedef struct {
 typedef struct {
     double         begun;
     double         key;         /* what the backend's heap is sorted by */
+    ngx_uint_t     host;
     ngx_uint_t     worker;
     ngx_uint_t     ours;
     ngx_uint_t     failed;
-    ngx_uint_t     client;
 } queue_job_t;
+
+
+/* the limit, and requests in front of it by the time at which they came */
+
+typedef struct {
+    ngx_mon_gradient_t  words;
+    ngx_uint_t          in_flight;
+    double             *front;
+    ngx_uint_t          first, last;
+} queue_host_t;
 
 
 typedef struct {
@@ -98,7 +110,8 @@ typedef struct {
     double                now;
     uint64_t              random;
 
-    ngx_mon_gradient_t    words;
+    queue_host_t          hosts[QUEUE_HOSTS];
+    ngx_uint_t            nhosts;
     ngx_mon_gradient_conf_t  limits;
 
     /* requests in the backend: served, sorted by the end; or waiting */
@@ -108,12 +121,8 @@ typedef struct {
     ngx_uint_t            head, tail;
     double                virtual;      /* time of those that share */
 
-    /* times at which those in front came */
-    double               *front;
-    ngx_uint_t            first, last;
-
-    ngx_uint_t            in_flight;
     ngx_uint_t            inside;       /* the backend, of others too */
+    ngx_uint_t            ours;
     ngx_uint_t            idle;         /* clients */
     double                next;         /* arrival */
 
@@ -159,10 +168,17 @@ queue_service(queue_t *q)
 
 
 static inline ngx_uint_t
-queue_limit(queue_t *q)
+queue_limit(queue_t *q, queue_host_t *h)
 {
     return q->conf->fixed ? q->conf->fixed
-                          : ngx_mon_gradient_limit(&q->words, &q->limits);
+                          : ngx_mon_gradient_limit(&h->words, &q->limits);
+}
+
+
+static inline queue_host_t *
+queue_host(queue_t *q)
+{
+    return &q->hosts[q->nhosts > 1 ? unit_random(&q->random) % q->nhosts : 0];
 }
 
 
@@ -250,7 +266,7 @@ queue_serve(queue_t *q)
 
 
 static inline void
-queue_send(queue_t *q, ngx_uint_t ours)
+queue_send(queue_t *q, queue_host_t *h)
 {
     queue_job_t  *job;
 
@@ -258,12 +274,17 @@ queue_send(queue_t *q, ngx_uint_t ours)
     assert_true(q->tail - q->head < QUEUE_JOBS);
 
     job->begun = q->now;
-    job->ours = ours;
+    job->ours = h != NULL;
+    job->host = h ? h - q->hosts : 0;
     job->worker = unit_random(&q->random) % q->conf->workers;
-    job->failed = ours && unit_fraction(&q->random) <= q->part->failing;
+    job->failed = h && unit_fraction(&q->random) <= q->part->failing;
 
-    q->in_flight += ours;
     q->inside++;
+
+    if (h) {
+        h->in_flight++;
+        q->ours++;
+    }
 
     queue_serve(q);
 }
@@ -272,12 +293,12 @@ queue_send(queue_t *q, ngx_uint_t ours)
 /* whom the limit lets through goes */
 
 static inline void
-queue_admit(queue_t *q)
+queue_admit(queue_t *q, queue_host_t *h)
 {
     double  came;
 
-    while (q->first != q->last && q->in_flight < queue_limit(q)) {
-        came = q->front[q->first++ % QUEUE_JOBS];
+    while (h->first != h->last && h->in_flight < queue_limit(q, h)) {
+        came = h->front[h->first++ % QUEUE_JOBS];
 
         if (q->now - came > q->conf->patience) {
             q->result->refused++;
@@ -285,23 +306,34 @@ queue_admit(queue_t *q)
             continue;
         }
 
-        queue_send(q, 1);
+        queue_send(q, h);
     }
+}
+
+
+static inline void
+queue_come(queue_t *q, queue_host_t *h)
+{
+    h->front[h->last++ % QUEUE_JOBS] = q->now;
+    queue_admit(q, h);
 }
 
 
 static inline void
 queue_arrive(queue_t *q)
 {
-    if (q->last - q->first >= q->conf->queue
-        && q->in_flight >= queue_limit(q))
+    queue_host_t  *h;
+
+    h = queue_host(q);
+
+    if (h->last - h->first >= q->conf->queue
+        && h->in_flight >= queue_limit(q, h))
     {
         q->result->refused++;
         return;
     }
 
-    q->front[q->last++ % QUEUE_JOBS] = q->now;
-    queue_admit(q);
+    queue_come(q, h);
 }
 
 
@@ -309,6 +341,7 @@ static inline void
 queue_done(queue_t *q, queue_job_t *job)
 {
     double                    rtt, limit;
+    queue_host_t             *h;
     ngx_mon_gradient_facts_t  f;
 
     q->inside--;
@@ -317,8 +350,9 @@ queue_done(queue_t *q, queue_job_t *job)
         return;
     }
 
+    h = &q->hosts[job->host];
     rtt = q->now - job->begun;
-    limit = queue_limit(q);
+    limit = queue_limit(q, h);
 
     if (!job->failed && q->ntimes < QUEUE_TIMES) {
         q->times[q->ntimes++] = rtt;
@@ -326,18 +360,20 @@ queue_done(queue_t *q, queue_job_t *job)
 
     /* the clocks of workers differ by what one turn of their loops takes */
 
-    if (ngx_mon_gradient_sample(&q->words, &q->limits,
-                                q->now - job->worker * 700, rtt, q->in_flight,
+    if (ngx_mon_gradient_sample(&h->words, &q->limits,
+                                q->now - job->worker * 700, rtt, h->in_flight,
                                 job->failed)
         && q->conf->trace > 1)
     {
-        ngx_mon_gradient_facts(&q->words, &q->limits, &f);
-        printf("# %8.3f limit %4u base %7.2f rtt %7.2f gradient %.3f%s\n",
-               q->now / 1e6, (unsigned) f.limit, f.base / 1e3, f.rtt / 1e3,
+        ngx_mon_gradient_facts(&h->words, &q->limits, &f);
+        printf("# %u: %8.3f limit %4u base %7.2f rtt %7.2f gradient %.3f%s\n",
+               (unsigned) job->host, q->now / 1e6, (unsigned) f.limit,
+               f.base / 1e3, f.rtt / 1e3,
                f.gradient / 1e6, f.probing ? " probing" : "");
     }
 
-    q->in_flight--;
+    h->in_flight--;
+    q->ours--;
     q->idle += q->part->clients > 0;
 
     q->area += limit * (q->now - q->noted);
@@ -345,21 +381,20 @@ queue_done(queue_t *q, queue_job_t *job)
     q->result->least = ngx_min(q->result->least, limit);
     q->result->most = ngx_max(q->result->most, limit);
 
-    queue_admit(q);
+    queue_admit(q, h);
 }
 
 
 static inline void
 queue_clients(queue_t *q)
 {
-    while (q->inside - q->in_flight < q->part->others) {
-        queue_send(q, 0);
+    while (q->inside - q->ours < q->part->others) {
+        queue_send(q, NULL);
     }
 
     while (q->idle) {
         q->idle--;
-        q->front[q->last++ % QUEUE_JOBS] = q->now;
-        queue_admit(q);
+        queue_come(q, queue_host(q));
     }
 }
 
@@ -415,6 +450,7 @@ static inline void
 queue_part(queue_t *q)
 {
     double                    end;
+    ngx_uint_t                i, busy;
     ngx_mon_gradient_facts_t  f;
 
     q->since = q->now;
@@ -426,8 +462,12 @@ queue_part(queue_t *q)
     q->result->least = 1e9;
 
     q->next = q->part->rate ? q->now : 1e30;
-    q->idle = q->part->clients > q->in_flight + q->last - q->first
-              ? q->part->clients - q->in_flight - (q->last - q->first) : 0;
+
+    for (i = 0, busy = q->ours; i < q->nhosts; i++) {
+        busy += q->hosts[i].last - q->hosts[i].first;
+    }
+
+    q->idle = q->part->clients > busy ? q->part->clients - busy : 0;
 
     queue_serve(q);
     queue_clients(q);
@@ -445,7 +485,7 @@ queue_part(queue_t *q)
         q->result->p99 = q->times[q->ntimes * 99 / 100];
     }
 
-    ngx_mon_gradient_facts(&q->words, &q->limits, &f);
+    ngx_mon_gradient_facts(&q->hosts[0].words, &q->limits, &f);
     q->result->base = f.base;
 
     if (q->conf->trace) {
@@ -459,36 +499,50 @@ queue_part(queue_t *q)
 }
 
 
+/* once for all runs */
+
+static void *
+queue_alloc(void **p, size_t size)
+{
+    if (*p == NULL) {
+        *p = malloc(size);
+        assert_non_null(*p);
+    }
+
+    return *p;
+}
+
+
 /* Runs all parts; results has room for them. */
 
 static void
 queue_run(queue_conf_t *conf, queue_result_t *results)
 {
-    ngx_uint_t       i;
-    static queue_t   q;
-    double          *front, *times;
-    queue_job_t     *served, *backlog;
-
-    served = q.served ? q.served : calloc(QUEUE_JOBS, sizeof(queue_job_t));
-    backlog = q.backlog ? q.backlog : calloc(QUEUE_JOBS, sizeof(queue_job_t));
-    front = q.front ? q.front : calloc(QUEUE_JOBS, sizeof(double));
-    times = q.times ? q.times : calloc(QUEUE_TIMES, sizeof(double));
-
-    assert_true(served && backlog && front && times);
+    ngx_uint_t           i;
+    static double       *front[QUEUE_HOSTS], *times;
+    static queue_t       q;
+    static queue_job_t  *served, *backlog;
 
     ngx_memzero(&q, sizeof(queue_t));
     ngx_memzero(results, sizeof(queue_result_t) * QUEUE_PARTS);
 
-    q.served = served;
-    q.backlog = backlog;
-    q.front = front;
-    q.times = times;
-
     q.conf = conf;
+    q.nhosts = ngx_max(conf->hosts, 1);
     q.random = 88172645463325252;
     q.now = 1e6;
     q.limits.min = NGX_MON_GRADIENT_MIN;
     q.limits.max = NGX_MON_GRADIENT_MAX;
+
+    q.times = queue_alloc((void **) &times, QUEUE_TIMES * sizeof(double));
+    q.served = queue_alloc((void **) &served,
+                           QUEUE_JOBS * sizeof(queue_job_t));
+    q.backlog = queue_alloc((void **) &backlog,
+                            QUEUE_JOBS * sizeof(queue_job_t));
+
+    for (i = 0; i < QUEUE_HOSTS; i++) {
+        q.hosts[i].front = queue_alloc((void **) &front[i],
+                                       QUEUE_JOBS * sizeof(double));
+    }
 
     for (i = 0; i < QUEUE_PARTS && conf->parts[i].seconds; i++) {
         q.part = &conf->parts[i];
