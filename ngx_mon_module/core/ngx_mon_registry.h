@@ -26,8 +26,8 @@
 
 /*
  * G(id, base labels).  LABEL and VALUE have no families: they are the sets of
- * values that the labels of mon_label have taken.  Nor have CIRCUIT, GUARD and
- * POOL, whose cells are words of shared memory, see NGX_MON_RAW.
+ * values that the labels of mon_label have taken.  Nor have CIRCUIT, GUARD,
+ * POOL and ALLOWANCE, whose cells are words of shared memory, see NGX_MON_RAW.
  */
 
 #define NGX_MON_GROUPS(G)                                                     \
@@ -62,18 +62,21 @@
     G(VALUE, "label,value")                                                   \
     G(CIRCUIT, "name")                                                        \
     G(GUARD, "upstream,peer")                                                 \
-    G(POOL, "upstream")
+    G(POOL, "upstream")                                                       \
+    G(ALLOWANCE, "upstream,peer")
 
 
 /*
- * W(id, words): the state of a breaker, of a peer and of an upstream's peers,
- * shared by all workers and generations of workers.
+ * W(id, words): the state of a breaker, of a peer, of an upstream's peers, and
+ * of the mon_limit of an upstream (peer "") or of a peer, shared by all workers
+ * and generations of workers.
  */
 
 #define NGX_MON_RAW(W)                                                        \
     W(CIRCUIT, 104)                                                           \
     W(GUARD, 48)                                                              \
-    W(POOL, 16)
+    W(POOL, 16)                                                               \
+    W(ALLOWANCE, 8)
 
 
 /*
@@ -425,6 +428,8 @@
 
 #define NGX_MON_POOL_ROWS(R)
 
+#define NGX_MON_ALLOWANCE_ROWS(R)
+
 #define NGX_MON_NGINX_HISTS(H)                                                \
     H(SCRAPE, "nginx_mon_scrape_duration_seconds", ALL,                       \
       "Time to produce and send the metrics.")
@@ -457,6 +462,7 @@
 #define NGX_MON_CIRCUIT_HISTS(H)
 #define NGX_MON_GUARD_HISTS(H)
 #define NGX_MON_POOL_HISTS(H)
+#define NGX_MON_ALLOWANCE_HISTS(H)
 
 
 /* expansions */

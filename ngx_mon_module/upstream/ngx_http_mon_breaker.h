@@ -61,6 +61,9 @@ typedef struct {
     /* the first directive, for the error that says what it lacks */
     ngx_str_t                        file;
     ngx_uint_t                       line;
+
+    /* something refuses requests, see ngx_http_mon_refuse_init() */
+    ngx_uint_t                       refuses;
 } ngx_http_mon_breaker_main_conf_t;
 
 
@@ -93,13 +96,28 @@ typedef struct {
 
 typedef struct {
     ngx_http_request_t              *request;
-    ngx_http_mon_breaker_t          *refused;
+
+    /* 0: it was not refused; by a breaker, or NULL */
+    ngx_uint_t                       status;
+    ngx_uint_t                       reason;    /* NGX_MON_ERROR_* */
     ngx_uint_t                       wait;      /* seconds */
+    ngx_http_mon_breaker_t          *refused;
+
     ngx_http_mon_pass_t              pass;
 } ngx_http_mon_breaker_ctx_t;
 
 
 extern ngx_module_t  ngx_http_mon_breaker_module;
+
+
+/* ngx_http_mon_breaker_module.c */
+
+/*
+ * Where the location of this configuration passes requests to; NULL: nowhere,
+ * to what variables name, or by several modules.
+ */
+ngx_http_upstream_conf_t *ngx_http_mon_breaker_pass(ngx_conf_t *cf,
+    void **loc_conf);
 
 
 /* ngx_http_mon_breaker_conf.c */
@@ -277,12 +295,35 @@ ngx_int_t ngx_http_mon_refuse_upstream(ngx_http_request_t *r,
 /* The context of the request, or NULL. */
 ngx_http_mon_breaker_ctx_t *ngx_http_mon_refuse_ctx(ngx_http_request_t *r);
 
-/* Puts the filter in place that adds Retry-After. */
-void ngx_http_mon_refuse_filter_init(void);
+/*
+ * Makes it a request that is refused with this status, 400 or more, for this
+ * reason, NGX_MON_ERROR_*, and a Retry-After of so many seconds.  Returns its
+ * context, or NULL without memory.
+ */
+ngx_http_mon_breaker_ctx_t *ngx_http_mon_refuse_as(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_uint_t reason, ngx_uint_t wait);
 
-/* See ngx_mon_add_reason(). */
-ngx_uint_t ngx_http_mon_refuse_reason(ngx_http_request_t *r,
-    ngx_uint_t status);
+/*
+ * Whether nginx serves an expired answer of the cache once peer.get returns
+ * NGX_DECLINED, with no tries left.
+ */
+ngx_uint_t ngx_http_mon_refuse_stale(ngx_http_request_t *r);
+
+/*
+ * From peer.init or peer.get, which must return NGX_ERROR then: ends the
+ * upstream and finalizes the request with rc.  Returns NGX_DONE.
+ */
+ngx_int_t ngx_http_mon_refuse_end(ngx_http_request_t *r, ngx_int_t rc);
+
+/* Whether the cache will be asked before what pass, or NULL, passes to. */
+ngx_uint_t ngx_http_mon_refuse_cached(ngx_http_request_t *r,
+    ngx_http_upstream_conf_t *pass);
+
+/*
+ * Puts in place what adds Retry-After and tells the reason: from the
+ * postconfiguration of whatever refuses requests.
+ */
+void ngx_http_mon_refuse_init(ngx_conf_t *cf);
 
 /* ngx_http_mon_breaker_variables.c */
 

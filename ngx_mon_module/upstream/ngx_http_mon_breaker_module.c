@@ -12,13 +12,11 @@ static ngx_int_t ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_breaker_upstreams(ngx_conf_t *cf);
 static void ngx_http_mon_breaker_location(ngx_conf_t *cf,
     ngx_http_mon_breaker_loc_conf_t *blcf);
-static ngx_http_upstream_conf_t *ngx_http_mon_breaker_pass(ngx_conf_t *cf,
-    ngx_http_mon_breaker_loc_conf_t *blcf);
 static void ngx_http_mon_breaker_guard(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
 static void ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
     ngx_http_mon_breaker_loc_conf_t *blcf);
-static void ngx_http_mon_breaker_handlers(void);
+static void ngx_http_mon_breaker_handlers(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_loc_conf(ngx_conf_t *cf);
@@ -132,7 +130,7 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
         ngx_http_mon_breaker_location(cf, blcf[i]);
     }
 
-    ngx_http_mon_breaker_handlers();
+    ngx_http_mon_breaker_handlers(cf);
 
     return NGX_OK;
 }
@@ -193,7 +191,7 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
         return;
     }
 
-    blcf->pass = ngx_http_mon_breaker_pass(cf, blcf);
+    blcf->pass = ngx_http_mon_breaker_pass(cf, blcf->loc_conf);
 
     if (blcf->pass == NULL) {
 
@@ -234,11 +232,8 @@ ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
 }
 
 
-/* NULL: there is none, it is named by variables, or by several modules */
-
-static ngx_http_upstream_conf_t *
-ngx_http_mon_breaker_pass(ngx_conf_t *cf,
-    ngx_http_mon_breaker_loc_conf_t *blcf)
+ngx_http_upstream_conf_t *
+ngx_http_mon_breaker_pass(ngx_conf_t *cf, void **loc_conf)
 {
     ngx_uint_t                 i, k;
     ngx_module_t             **modules;
@@ -261,7 +256,7 @@ ngx_http_mon_breaker_pass(ngx_conf_t *cf,
                 continue;
             }
 
-            ucf = blcf->loc_conf[modules[i]->ctx_index];
+            ucf = loc_conf[modules[i]->ctx_index];
 
             if (ucf->upstream == NULL) {
                 continue;
@@ -311,11 +306,10 @@ ngx_http_mon_breaker_guard(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *uscf)
 
 
 static void
-ngx_http_mon_breaker_handlers(void)
+ngx_http_mon_breaker_handlers(ngx_conf_t *cf)
 {
-    ngx_http_mon_refuse_filter_init();
+    ngx_http_mon_refuse_init(cf);
 
-    ngx_mon_add_reason(ngx_http_mon_refuse_reason);
     ngx_mon_add_check("breakers", ngx_http_mon_breaker_health);
     ngx_mon_add_tick(ngx_http_mon_breaker_tick);
     ngx_mon_set_source(NGX_MON_G_BREAKER_STATE, ngx_http_mon_breaker_source);

@@ -10,11 +10,14 @@
 
 static ngx_inline ngx_int_t ngx_http_mon_call_peer(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
+static void ngx_http_mon_call_next(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc, ngx_uint_t state);
 
 
 ngx_int_t
 ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
 {
+    ngx_int_t             rc;
     ngx_http_mon_hook_t  *hook;
 
     hook = call->attempt.hook;
@@ -39,6 +42,15 @@ ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
 
     default: /* NGX_DONE */
         return NGX_ERROR;
+    }
+
+    if (hook->quota) {
+        rc = ngx_http_mon_quota_enter(call);
+
+        if (rc != NGX_OK) {
+            call->refused = (rc == NGX_BUSY);
+            return call->refused ? NGX_OK : NGX_ERROR;
+        }
     }
 
     if (hook->gate) {
@@ -79,6 +91,16 @@ ngx_http_mon_call_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
             return rc;
         }
     }
+
+    return call->charge ? ngx_http_mon_quota_get(call, pc)
+                        : ngx_http_mon_call_choose(call, pc);
+}
+
+
+ngx_int_t
+ngx_http_mon_call_choose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    ngx_int_t  rc;
 
     rc = ngx_http_mon_call_peer(call, pc);
 
@@ -136,6 +158,10 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
                                              failure);
     }
 
+    if (call->charge) {
+        ngx_http_mon_quota_free(call, pc);
+    }
+
     ngx_http_mon_attempt_drop(a, pc, state);
 
     if (a->hook->gate) {
@@ -147,6 +173,16 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
         return;
     }
 
+    ngx_http_mon_call_next(call, pc, state);
+}
+
+
+/* another attempt may follow */
+
+static void
+ngx_http_mon_call_next(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
+    ngx_uint_t state)
+{
     call->header = 0;
 
     if (call->retrial) {
@@ -161,6 +197,10 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     {
         pc->tries = 0;
         pc->cached = 0;
+    }
+
+    if (call->charge) {
+        ngx_http_mon_quota_end(call, pc);
     }
 }
 
@@ -184,6 +224,10 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
 
     if (call->counted) {
         ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
+    }
+
+    if (call->charge && call->retrial == NULL) {
+        ngx_http_mon_quota_header(call, &call->attempt.upstream->peer);
     }
 }
 
@@ -236,5 +280,9 @@ ngx_http_mon_call_leave(ngx_http_mon_call_t *call)
 
     if (call->counted) {
         ngx_http_mon_retry_leave(call);
+    }
+
+    if (call->charge) {
+        ngx_http_mon_quota_leave(call);
     }
 }

@@ -10,11 +10,13 @@
  * upstreams takes part in the calls of upstreams that are guarded: each
  * capability is asked at the places below, in this order.
  *
- *     peer.init          breaker_enter, gate_init, retry_init
- *     get                retry_get, gate_get around the balancer's
- *     response header    breaker_began, retry_header
- *     free               gate_end after the balancer's, then retry_end
- *     the call's end     breaker_leave, retry_leave
+ *     peer.init          breaker_enter, quota_enter, gate_init, retry_init
+ *     get                retry_get, quota_get around gate_get around the
+ *                        balancer's
+ *     response header    breaker_began, retry_header, or quota_header
+ *     free               quota_free, gate_end after the balancer's, then
+ *                        retry_end, or quota_end
+ *     the call's end     breaker_leave, retry_leave, quota_leave
  */
 
 
@@ -100,6 +102,9 @@ struct ngx_http_mon_call_s {
 
     /* where the call counts as in flight, or NULL */
     ngx_mon_series_t                *counted;
+
+    /* NULL: not limited; see ngx_http_mon_quota.h */
+    ngx_http_mon_charge_t           *charge;
 };
 
 
@@ -114,6 +119,10 @@ ngx_int_t ngx_http_mon_call_get(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 void ngx_http_mon_call_free(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc, ngx_uint_t state);
+
+/* Has the gate and the balancer choose a peer: get's result. */
+ngx_int_t ngx_http_mon_call_choose(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
 
 /* The header of the attempt's response was read, at now. */
 void ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now);
@@ -190,6 +199,47 @@ void ngx_http_mon_retry_end(ngx_http_mon_call_t *call,
 
 /* The call ended. */
 void ngx_http_mon_retry_leave(ngx_http_mon_call_t *call);
+
+/* What proxy_next_upstream calls the verdict, NGX_HTTP_UPSTREAM_FT_*, or 0. */
+ngx_uint_t ngx_http_mon_retry_next(ngx_uint_t verdict);
+
+
+/* ngx_http_mon_quota.c */
+
+/*
+ * Takes the first attempt's share.  NGX_OK; or refused, and the call has
+ * ended: NGX_BUSY where an expired answer of the cache is to be served, else
+ * NGX_DONE, and peer.init must return NGX_ERROR, as after NGX_ERROR.
+ */
+ngx_int_t ngx_http_mon_quota_enter(ngx_http_mon_call_t *call);
+
+/* Around ngx_http_mon_call_choose(): get's result. */
+ngx_int_t ngx_http_mon_quota_get(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* Before nginx tests the status, where retry_header does not decide. */
+void ngx_http_mon_quota_header(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* The attempt is over; call->guard is still its peer. */
+void ngx_http_mon_quota_free(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/* After an attempt that need not be the last, where retry_end is not asked. */
+void ngx_http_mon_quota_end(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
+/*
+ * Another attempt is to follow: takes its share.  NGX_OK, or NGX_DECLINED,
+ * there is none.
+ */
+ngx_int_t ngx_http_mon_quota_again(ngx_http_mon_call_t *call);
+
+/* Whether a peer was passed over in this get. */
+ngx_uint_t ngx_http_mon_quota_passed_over(ngx_http_mon_call_t *call);
+
+/* The call ended. */
+void ngx_http_mon_quota_leave(ngx_http_mon_call_t *call);
 
 
 #pragma GCC visibility pop

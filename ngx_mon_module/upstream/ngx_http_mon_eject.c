@@ -25,7 +25,6 @@ static void ngx_http_mon_gate_compare(ngx_http_mon_gate_t *gate,
     ngx_http_mon_seat_t **seats, uint64_t *rates, uint64_t now);
 static ngx_uint_t ngx_http_mon_gate_rates(ngx_http_mon_gate_t *gate,
     ngx_http_mon_seat_t **seats, uint64_t *rates, uint64_t now);
-static void ngx_http_mon_gate_bury(uint64_t *word);
 
 
 #define NGX_HTTP_MON_WHY_LEN  128
@@ -261,9 +260,7 @@ ngx_http_mon_gate_tick(ngx_http_mon_gate_t *gate, uint64_t now,
 }
 
 
-/* what a process held that is gone */
-
-static void
+void
 ngx_http_mon_gate_bury(uint64_t *word)
 {
     uint64_t  pid;

@@ -25,8 +25,6 @@ static ngx_int_t ngx_http_mon_gate_anew(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc);
 static ngx_int_t ngx_http_mon_gate_judge(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc, ngx_http_mon_guard_t *guard);
-static void ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
-    ngx_peer_connection_t *pc);
 
 
 /* nginx counts a try for each peer: those that are out have none */
@@ -264,18 +262,39 @@ ngx_http_mon_gate_judge(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
 }
 
 
-/* as if the balancer had not chosen it, but it is tried */
-
-static void
+void
 ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc)
 {
-    ngx_uint_t         tries;
-    ngx_connection_t  *c;
+    ngx_uint_t                    tries, keepalive, sent;
+    ngx_connection_t             *c;
+    ngx_http_upstream_t          *u;
+    ngx_http_upstream_rr_peer_t  *peer;
+
+    u = call->attempt.upstream;
+
+    peer = (ngx_http_upstream_rr_peer_t *)
+           ((u_char *) pc->name - offsetof(ngx_http_upstream_rr_peer_t, name));
+
+    /* one that was to be tried again after failures did not pass */
+
+    if (peer->accessed < peer->checked) {
+        peer->checked = peer->accessed;
+    }
+
+    /* so that a cached connection is kept */
 
     tries = pc->tries;
+    keepalive = u->keepalive;
+    sent = u->request_body_sent;
+
+    u->keepalive = 1;
+    u->request_body_sent = 1;
 
     ngx_http_mon_attempt_drop(&call->attempt, pc, 0);
+
+    u->keepalive = keepalive;
+    u->request_body_sent = sent;
 
     pc->tries = tries;
     pc->sockaddr = NULL;
@@ -285,7 +304,7 @@ ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
 
     if (c) {
 
-        /* one of the cache */
+        /* one of the cache, that did not want it back */
 
 #if (NGX_HTTP_SSL)
         if (c->ssl) {
@@ -333,6 +352,10 @@ ngx_http_mon_gate_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
 
     if (rc != NGX_BUSY || gate->out == 0) {
         return rc;
+    }
+
+    if (call->charge && ngx_http_mon_quota_passed_over(call)) {
+        return NGX_BUSY;
     }
 
     if (call->attempts == 0) {
@@ -397,6 +420,25 @@ ngx_http_mon_gate_anew(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     }
 
     return ngx_http_mon_attempt_pick(&call->attempt, pc);
+}
+
+
+void
+ngx_http_mon_gate_release(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
+{
+    ngx_uint_t  verdict;
+
+    if (call->guard) {
+        verdict = call->verdict;
+        call->verdict = NGX_HTTP_MON_NO_VERDICT;
+
+        ngx_http_mon_gate_end(call);
+
+        call->verdict = verdict;
+        call->attempts--;
+    }
+
+    ngx_http_mon_gate_hand_back(call, pc);
 }
 
 

@@ -10,8 +10,6 @@
 static ngx_mon_noinline ngx_int_t ngx_http_mon_refuse_request(
     ngx_http_request_t *r, ngx_http_mon_breaker_loc_conf_t *blcf);
 static uint64_t ngx_http_mon_refuse_wait(ngx_http_mon_breaker_t *b);
-static ngx_uint_t ngx_http_mon_refuse_cached(ngx_http_request_t *r,
-    ngx_http_upstream_conf_t *pass);
 static ngx_int_t ngx_http_mon_refuse(ngx_http_request_t *r,
     ngx_http_mon_breaker_t *b);
 static ngx_int_t ngx_http_mon_refuse_admit(ngx_http_request_t *r,
@@ -19,9 +17,10 @@ static ngx_int_t ngx_http_mon_refuse_admit(ngx_http_request_t *r,
 static ngx_http_mon_breaker_ctx_t *ngx_http_mon_refuse_ctx_add(
     ngx_http_request_t *r);
 static void ngx_http_mon_refuse_cleanup(void *data);
-static ngx_uint_t ngx_http_mon_refuse_stale(ngx_http_request_t *r);
 static ngx_http_mon_breaker_ctx_t *ngx_http_mon_refuse_answer(
     ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mon_refuse_reason(ngx_http_request_t *r,
+    ngx_uint_t status);
 static ngx_int_t ngx_http_mon_refuse_filter(ngx_http_request_t *r);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_refuse_header(
     ngx_http_request_t *r);
@@ -113,7 +112,7 @@ ngx_http_mon_refuse_wait(ngx_http_mon_breaker_t *b)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_mon_refuse_cached(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *pass)
 {
@@ -133,25 +132,46 @@ ngx_http_mon_refuse(ngx_http_request_t *r, ngx_http_mon_breaker_t *b)
     uint64_t                     wait;
     ngx_http_mon_breaker_ctx_t  *ctx;
 
+    wait = ngx_http_mon_refuse_wait(b);
+
+    ctx = ngx_http_mon_refuse_as(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 NGX_MON_ERROR_BREAKER_OPEN,
+                                 wait ? (wait + 999) / 1000 : 1);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->refused = b;
+
+    ngx_mon_add(b->series, NGX_MON_REJECTED, 1);
+    ngx_mon_touch(b->series);
+
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
+}
+
+
+ngx_http_mon_breaker_ctx_t *
+ngx_http_mon_refuse_as(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_uint_t reason, ngx_uint_t wait)
+{
+    ngx_http_mon_breaker_ctx_t  *ctx;
+
     ctx = ngx_http_mon_refuse_ctx(r);
 
     if (ctx == NULL) {
         ctx = ngx_http_mon_refuse_ctx_add(r);
 
         if (ctx == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NULL;
         }
     }
 
-    wait = ngx_http_mon_refuse_wait(b);
+    ctx->refused = NULL;
+    ctx->status = status;
+    ctx->reason = reason;
+    ctx->wait = wait;
 
-    ctx->refused = b;
-    ctx->wait = wait ? (wait + 999) / 1000 : 1;
-
-    ngx_mon_add(b->series, NGX_MON_REJECTED, 1);
-    ngx_mon_touch(b->series);
-
-    return NGX_HTTP_SERVICE_UNAVAILABLE;
+    return ctx;
 }
 
 
@@ -235,24 +255,29 @@ ngx_http_mon_refuse_cleanup(void *data)
 ngx_int_t
 ngx_http_mon_refuse_upstream(ngx_http_request_t *r, ngx_http_mon_breaker_t *b)
 {
-    ngx_int_t             rc;
-    ngx_http_upstream_t  *u;
+    ngx_int_t  rc;
 
-    u = r->upstream;
     rc = ngx_http_mon_refuse(r, b);
 
     if (ngx_http_mon_refuse_stale(r)) {
         return NGX_BUSY;
     }
 
+    return ngx_http_mon_refuse_end(r, rc);
+}
+
+
+ngx_int_t
+ngx_http_mon_refuse_end(ngx_http_request_t *r, ngx_int_t rc)
+{
     /*
      * Ends the upstream as nginx itself does where another one is to come,
-     * so that a lock of the cache is free.  When peer.init has failed nginx
-     * finds no cleanup, and drops the second count.
+     * so that a lock of the cache is free.  When peer.init, or get, has
+     * failed nginx finds no cleanup, and drops the second count.
      */
 
     r->main->count++;
-    (*u->cleanup)(r);
+    (*r->upstream->cleanup)(r);
 
     r->main->count++;
     ngx_http_finalize_request(r, rc);
@@ -263,7 +288,7 @@ ngx_http_mon_refuse_upstream(ngx_http_request_t *r, ngx_http_mon_breaker_t *b)
 
 /* whether nginx serves what has expired once there is no peer */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_mon_refuse_stale(ngx_http_request_t *r)
 {
 #if (NGX_HTTP_CACHE)
@@ -299,27 +324,44 @@ ngx_http_mon_refuse_answer(ngx_http_request_t *r)
 {
     ngx_http_mon_breaker_ctx_t  *ctx;
 
-    if (r->err_status != NGX_HTTP_SERVICE_UNAVAILABLE) {
+    if (r->err_status < NGX_HTTP_BAD_REQUEST) {
         return NULL;
     }
 
     ctx = ngx_http_mon_refuse_ctx(r);
 
-    return ctx && ctx->refused ? ctx : NULL;
+    return ctx && ctx->status == r->err_status ? ctx : NULL;
 }
 
 
-ngx_uint_t
+/* see ngx_mon_add_reason() */
+
+static ngx_uint_t
 ngx_http_mon_refuse_reason(ngx_http_request_t *r, ngx_uint_t status)
 {
-    return ngx_http_mon_refuse_answer(r) ? NGX_MON_ERROR_BREAKER_OPEN
-                                         : NGX_MON_ERROR_N;
+    ngx_http_mon_breaker_ctx_t  *ctx;
+
+    ctx = ngx_http_mon_refuse_answer(r);
+
+    return ctx ? ctx->reason : NGX_MON_ERROR_N;
 }
 
 
 void
-ngx_http_mon_refuse_filter_init(void)
+ngx_http_mon_refuse_init(ngx_conf_t *cf)
 {
+    ngx_http_mon_breaker_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
+
+    if (bmcf->refuses) {
+        return;
+    }
+
+    bmcf->refuses = 1;
+
+    ngx_mon_add_reason(ngx_http_mon_refuse_reason);
+
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_mon_refuse_filter;
 }
@@ -328,9 +370,7 @@ ngx_http_mon_refuse_filter_init(void)
 static ngx_int_t
 ngx_http_mon_refuse_filter(ngx_http_request_t *r)
 {
-    if (ngx_mon_likely(r->headers_out.status
-                       != NGX_HTTP_SERVICE_UNAVAILABLE))
-    {
+    if (ngx_mon_likely(r->headers_out.status < NGX_HTTP_BAD_REQUEST)) {
         return ngx_http_next_header_filter(r);
     }
 

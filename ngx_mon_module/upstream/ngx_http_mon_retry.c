@@ -33,7 +33,6 @@ static ngx_int_t ngx_http_mon_retry_reserve(ngx_http_mon_call_t *call);
 static void ngx_http_mon_retry_settle(ngx_http_mon_call_t *call,
     ngx_uint_t outcome);
 static ngx_uint_t ngx_http_mon_retry_outcome(ngx_http_mon_call_t *call);
-static ngx_uint_t ngx_http_mon_retry_next(ngx_uint_t verdict);
 
 
 static const struct {
@@ -420,7 +419,9 @@ ngx_http_mon_retry_grant(ngx_http_mon_call_t *call)
         return NGX_BUSY;
     }
 
-    if (ngx_http_mon_breaker_again(call) != NGX_OK) {
+    if (ngx_http_mon_breaker_again(call) != NGX_OK
+        || (call->charge && ngx_http_mon_quota_again(call) != NGX_OK))
+    {
         ngx_mon_add(call->counted, NGX_MON_RETRYING, -1);
         return NGX_BUSY;
     }
@@ -513,9 +514,7 @@ ngx_http_mon_retry_outcome(ngx_http_mon_call_t *call)
 }
 
 
-/* what proxy_next_upstream calls it, or 0 */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_mon_retry_next(ngx_uint_t verdict)
 {
     ngx_uint_t  i;

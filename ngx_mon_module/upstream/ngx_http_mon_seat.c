@@ -415,6 +415,11 @@ ngx_http_mon_guard_sweep(ngx_http_mon_gate_t *gate)
 
             *link = guard->next;
             guard->series->refs--;
+
+            if (guard->allotted) {
+                guard->allotted->refs--;
+            }
+
             ngx_free(guard);
         }
     }

@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_mon_gate.h"
+#include "ngx_mon_allowance.h"
 
 
 /* nothing here is seen outside of the .so */
@@ -40,6 +41,12 @@ struct ngx_http_mon_guard_s {
     ngx_mon_series_t             *series;
     /* the peer's metrics, where they are pinned, or NULL */
     ngx_mon_series_t             *recorded;
+
+    /* see ngx_http_mon_quota_open(); NULL until used, and without per=peer */
+    ngx_mon_series_t             *allotted;
+    ngx_mon_allowance_t           allowance;
+    ngx_msec_t                    asked;
+
     ngx_http_mon_guard_t         *next;
     ngx_str_t                     name;
 };
@@ -221,6 +228,16 @@ ngx_int_t ngx_http_mon_gate_choose(ngx_http_mon_call_t *call,
 ngx_int_t ngx_http_mon_gate_chose(ngx_http_mon_call_t *call,
     ngx_peer_connection_t *pc, ngx_int_t rc, ngx_uint_t cached);
 
+/*
+ * The balancer's choice is handed back as if it had not been made, but it is
+ * tried, so that the balancer chooses another one; of a call's hold of the
+ * peer nothing is left after gate_release.
+ */
+void ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+void ngx_http_mon_gate_release(ngx_http_mon_call_t *call,
+    ngx_peer_connection_t *pc);
+
 /* The header of the attempt's response was read. */
 void ngx_http_mon_gate_header(ngx_http_mon_call_t *call);
 
@@ -347,6 +364,9 @@ void ngx_http_mon_guard_return(ngx_http_mon_gate_t *gate,
 /* Ejected peers are used from now on. */
 void ngx_http_mon_gate_alarm(ngx_http_mon_gate_t *gate, uint64_t now,
     ngx_log_t *log);
+
+/* Frees a word that names a process where that is gone. */
+void ngx_http_mon_gate_bury(uint64_t *word);
 
 /* The tick, of one gate. */
 void ngx_http_mon_gate_tick(ngx_http_mon_gate_t *gate, uint64_t now,

@@ -38,6 +38,8 @@ typedef struct ngx_http_mon_gate_s      ngx_http_mon_gate_t;
 typedef struct ngx_http_mon_guard_s     ngx_http_mon_guard_t;
 typedef struct ngx_http_mon_retry_s     ngx_http_mon_retry_t;
 typedef struct ngx_http_mon_retrial_s   ngx_http_mon_retrial_t;
+typedef struct ngx_http_mon_quota_s     ngx_http_mon_quota_t;
+typedef struct ngx_http_mon_charge_s    ngx_http_mon_charge_t;
 
 
 /*
@@ -119,6 +121,7 @@ struct ngx_http_mon_hook_s {
     ngx_http_mon_breaker_t          *breaker;
     ngx_http_mon_gate_t             *gate;
     ngx_http_mon_retry_t            *retry;
+    ngx_http_mon_quota_t            *quota;
 };
 
 
