@@ -183,6 +183,23 @@ conn_get(conn_t *c, const char *uri)
 }
 
 
+/* a URI that may hold a %d */
+
+static const char *
+numbered(const char *format, int i)
+{
+    static char  uri[4096];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+    snprintf(uri, sizeof(uri), format, i);
+#pragma GCC diagnostic pop
+
+    return uri;
+}
+
+
 /* client count PORT URI N CONNS: keep-alive connections, one request in each */
 
 static void
@@ -204,7 +221,7 @@ count(int port, char **argv)
     for (i = 0; i < n; i += m) {
 
         for (k = 0; k < m && i + k < n; k++) {
-            conn_send(&conns[k], argv[0], "");
+            conn_send(&conns[k], numbered(argv[0], i + k), "");
         }
 
         for (k = 0; k < m && i + k < n; k++) {
@@ -256,21 +273,14 @@ connect_workers(int port, int workers)
 static void
 fill(int port, char **argv)
 {
-    int   i, w, workers;
-    char  uri[4096];
+    int  i, w, workers;
 
     workers = atoi(argv[3]);
     connect_workers(port, workers);
 
     for (i = atoi(argv[1]); i < atoi(argv[2]); i++) {
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(uri, sizeof(uri), argv[0], i);
-#pragma GCC diagnostic pop
-
         for (w = 0; w < workers; w++) {
-            conn_get(&conns[w], uri);
+            conn_get(&conns[w], numbered(argv[0], i));
         }
     }
 

@@ -93,14 +93,16 @@ def part_of_nginx(fn):
         or 'process_' in fn[1] or '_writer' in fn[1]
 
 
-def profile(name, http, module, n):
+def profile(name, http, module, n, uri, before):
     with tempfile.NamedTemporaryFile() as out:
         with Server(http, module=module, single=True,
                     wrapper=['valgrind', '-q', '--tool=callgrind',
                              f'--callgrind-out-file={out.name}']) as s:
             # another client: nginx's tree of timers is never empty
             with socket.create_connection(('127.0.0.1', s.port)):
-                s.client('count', '/', n, CONNS)
+                if before:
+                    s.client('count', uri, before, CONNS)
+                s.client('count', uri, n, CONNS)
 
         p = Profile(out.name)
 
@@ -110,9 +112,10 @@ def profile(name, http, module, n):
     return p
 
 
-def per_request(name, http, module):
+def per_request(name, http, module, uri='/', before=0):
     """
-    The difference of a run of 2N requests and one of N, so that start and
+    uri may hold one %d, the number of the request; before that many of them
+    are sent that don't count.  The difference of a run of 2N requests and one of N, so that start and
     stop cancel out.  Handlers of our timers, which run by the clock and not by
     the request, are left out: valgrind makes a second 50 times shorter.  So is
     the inside of malloc() and free(), the calls of which are counted: where
@@ -120,8 +123,8 @@ def per_request(name, http, module):
     less, as any line added to the configuration shows.
     """
 
-    one = profile(name, http, module, N)
-    two = profile(name, http, module, 2 * N)
+    one = profile(name, http, module, N, uri, before)
+    two = profile(name, http, module, 2 * N, uri, before)
     edges = [p.between(timers, ours) for p in (one, two)]
     total = (two.total - edges[1][1]) - (one.total - edges[0][1])
     inside = [sum(c for fn, c in p.cost.items() if allocator(fn))
@@ -222,8 +225,13 @@ def run(options):
     t.print()
 
     for name, r in detail:
-        d = Table(f'{name}: where they go', 'bench/run a --functions',
-                  ['function', 'instructions per request'])
-        for fn, cost in r['functions']:
-            d.row(f'`{fn}`', f'{cost:.0f}')
-        d.print()
+        describe(name, r, 'bench/run a --functions')
+
+
+def describe(name, r, command):
+    """Prints what the module's functions cost in a case."""
+    d = Table(f'{name}: where they go', command,
+              ['function', 'instructions per request'])
+    for fn, cost in r['functions']:
+        d.row(f'`{fn}`', f'{cost:.0f}')
+    d.print()
