@@ -14,13 +14,15 @@
  *   - limit:  with 10 bits of fraction; 0: the initial one;
  *   - base:   the logarithm of the latency without queueing, 1 or more;
  *   - rtt:    gradient 32 | logarithm of the latency of the last window 32;
- *   - phase:  phase 7 | doubt 1 | windows in a row that shrank the limit 4, or grew it
- *             4 | in_flight before the probe 16 | the limit to come back to 32;
+ *   - phase:  phase 6 | solo 1 | doubt 1 | windows in a row that shrank the
+ *             limit 4, or grew it 4 | in_flight before the probe 16 | the limit
+ *             to come back to 32;
  *   - due:    when the next probe is, microseconds.
  */
 
 #define NGX_MON_GRADIENT_SAMPLES  (((uint64_t) 1 << 24) - 1)
 #define NGX_MON_GRADIENT_SUM      (((uint64_t) 1 << 40) - 1)
+#define NGX_MON_GRADIENT_PHASE    0x3f
 
 
 static ngx_inline uint64_t
@@ -83,7 +85,7 @@ ngx_mon_gradient_facts(const ngx_mon_gradient_t *g,
 
     base = ngx_mon_gradient_load(&g->base);
     rtt = ngx_mon_gradient_load(&g->rtt);
-    phase = ngx_mon_gradient_load(&g->phase) & 0x7f;
+    phase = ngx_mon_gradient_load(&g->phase) & NGX_MON_GRADIENT_PHASE;
 
     f->limit = ngx_mon_gradient_limit(g, conf);
     f->base = base ? ngx_mon_gradient_exp(1, base & 0xffff) : 0;
@@ -110,7 +112,9 @@ ngx_mon_gradient_unpack(const ngx_mon_gradient_t *g,
 
     word = ngx_mon_gradient_load(&g->phase);
 
-    s->phase = ngx_min((word & 0x7f), NGX_MON_GRADIENT_MEASURE);
+    s->phase = word & NGX_MON_GRADIENT_PHASE;
+    s->phase = ngx_min(s->phase, NGX_MON_GRADIENT_MEASURE);
+    s->solo = word >> 6 & 1;
     s->doubt = word >> 7 & 1;
     s->strain = word >> 8 & 0xf;
     s->ease = word >> 12 & 0xf;
@@ -119,7 +123,7 @@ ngx_mon_gradient_unpack(const ngx_mon_gradient_t *g,
 
     s->due = ngx_mon_gradient_load(&g->due);
 
-    if (s->due > s->now + 2 * NGX_MON_GRADIENT_REST * NGX_MON_GRADIENT_LONG) {
+    if (s->due > s->now + 4 * NGX_MON_GRADIENT_REST * NGX_MON_GRADIENT_LONG) {
 
         /* the clock has stepped */
 
@@ -138,7 +142,8 @@ ngx_mon_gradient_pack(ngx_mon_gradient_t *g,
     ngx_mon_gradient_store(&g->phase, s->back << 32 | s->before << 16
                                       | ngx_min(s->ease, 15) << 12
                                       | ngx_min(s->strain, 15) << 8
-                                      | s->doubt << 7 | s->phase);
+                                      | s->doubt << 7 | s->solo << 6
+                                      | s->phase);
     ngx_mon_gradient_store(&g->due, s->due);
 }
 
@@ -152,7 +157,7 @@ ngx_mon_gradient_ready(const ngx_mon_gradient_t *g, uint64_t now)
 
     samples = ngx_mon_gradient_load(&g->logs) >> 40;
 
-    switch (ngx_mon_gradient_load(&g->phase) & 0x7f) {
+    switch (ngx_mon_gradient_load(&g->phase) & NGX_MON_GRADIENT_PHASE) {
 
     case NGX_MON_GRADIENT_DRAIN:
         return 1;

@@ -113,17 +113,45 @@ ngx_mon_gradient_width(const ngx_mon_gradient_state_t *s)
 
 
 /*
- * The next probe is some windows ahead, and when a second, or some of them,
- * begins: several hosts in front of the same backend that did it one after
- * another would see the queue of the others.
+ * Probes are when a period of the clock begins, which is a number of seconds
+ * that grows with the width: several hosts in front of the same backend that
+ * did it one after another would see the queue of the others.
  */
 
-static void
-ngx_mon_gradient_rest(ngx_mon_gradient_state_t *s, ngx_uint_t windows,
-    uint64_t period)
+static uint64_t
+ngx_mon_gradient_period(const ngx_mon_gradient_state_t *s)
 {
-    s->due = s->now + windows * ngx_mon_gradient_width(s);
-    s->due += period - s->due % period;
+    uint64_t  period, least;
+
+    period = NGX_MON_GRADIENT_PERIOD;
+    least = NGX_MON_GRADIENT_REST * ngx_mon_gradient_width(s);
+
+    while (period < least) {
+        period *= 2;
+    }
+
+    return period;
+}
+
+
+static void
+ngx_mon_gradient_rest(ngx_mon_gradient_state_t *s, uint64_t period)
+{
+    s->due = s->now + period - s->now % period;
+}
+
+
+/* One that is not to wait for others, and so must not raise the base. */
+
+static void
+ngx_mon_gradient_hurry(ngx_mon_gradient_state_t *s, ngx_uint_t windows)
+{
+    uint64_t  due;
+
+    due = s->now + windows * ngx_mon_gradient_width(s);
+    due += NGX_MON_GRADIENT_SECOND - due % NGX_MON_GRADIENT_SECOND;
+
+    s->due = ngx_min(s->due, due);
 }
 
 
@@ -189,14 +217,21 @@ ngx_mon_gradient_adjust(ngx_mon_gradient_state_t *s,
         && s->phase == NGX_MON_GRADIENT_START)
     {
         s->phase = NGX_MON_GRADIENT_STEADY;
-        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 2,
-                              NGX_MON_GRADIENT_SECOND);
+        ngx_mon_gradient_rest(s, ngx_mon_gradient_period(s));
+        ngx_mon_gradient_hurry(s, NGX_MON_GRADIENT_REST / 2);
     }
 
     limit = ngx_mon_gradient_share(s->limit, s->gradient)
             + ngx_mon_gradient_root(s->limit << NGX_MON_GRADIENT_BITS);
 
-    s->strain = limit < s->limit - s->limit / 16 ? s->strain + 1 : 0;
+    if (limit < s->limit - s->limit / 16) {
+        s->strain++;
+
+    } else if (s->strain < NGX_MON_GRADIENT_STRAIN
+               || s->gradient == NGX_MON_GRADIENT_PPM)
+    {
+        s->strain = 0;
+    }
 
     if (limit <= s->limit) {
         s->ease = 0;
@@ -228,11 +263,12 @@ ngx_mon_gradient_probe(ngx_mon_gradient_state_t *s,
                                    << NGX_MON_GRADIENT_BITS, served);
     limit = ngx_mon_gradient_share(limit, NGX_MON_GRADIENT_DEPTH);
 
+    s->solo = s->due % NGX_MON_GRADIENT_PERIOD != 0;
+    s->phase = NGX_MON_GRADIENT_DRAIN;
+
     /* until when it has to be measured */
 
-    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST, NGX_MON_GRADIENT_SECOND);
-
-    s->phase = NGX_MON_GRADIENT_DRAIN;
+    s->due = s->now + 2 * NGX_MON_GRADIENT_REST * ngx_mon_gradient_width(s);
     s->before = w->in_flight;
     s->back = s->limit;
     s->limit = ngx_max(ngx_min(limit, s->limit), NGX_MON_GRADIENT_ONE);
@@ -246,7 +282,7 @@ ngx_mon_gradient_return(ngx_mon_gradient_state_t *s)
     s->strain = 0;
     s->limit = s->back;
 
-    ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST, NGX_MON_GRADIENT_PERIOD);
+    ngx_mon_gradient_rest(s, ngx_mon_gradient_period(s));
 }
 
 
@@ -275,8 +311,9 @@ ngx_mon_gradient_belief(const ngx_mon_gradient_state_t *s,
 
 
 /*
- * A base that is much higher has to be measured twice: in the noise of one
- * measurement the base would come to rise under overload.
+ * A base that is much higher has to be measured twice, or the limit to have
+ * shrunk for it: by the noise of single measurements the base would come to
+ * rise under overload.
  */
 
 static ngx_uint_t
@@ -286,6 +323,14 @@ ngx_mon_gradient_rise(ngx_mon_gradient_state_t *s,
     ngx_uint_t  rise;
 
     rise = (w->log - s->base) * ngx_mon_gradient_belief(s, w) / 2;
+
+    if (s->strain >= NGX_MON_GRADIENT_STRAIN) {
+        return rise;
+    }
+
+    if (s->solo) {
+        return 0;
+    }
 
     if (rise <= NGX_MON_GRADIENT_RISE) {
         s->doubt = 0;
@@ -317,13 +362,8 @@ ngx_mon_gradient_measured(ngx_mon_gradient_state_t *s,
 
     ngx_mon_gradient_return(s);
 
-    if (s->base >= old + NGX_MON_GRADIENT_RISE
-        || s->base + NGX_MON_GRADIENT_ONE / 5 < old)
-    {
-        /* that soon again */
-
-        ngx_mon_gradient_rest(s, NGX_MON_GRADIENT_REST / 4,
-                              NGX_MON_GRADIENT_SECOND);
+    if (s->base + NGX_MON_GRADIENT_ONE / 5 < old) {
+        ngx_mon_gradient_hurry(s, NGX_MON_GRADIENT_REST / 2);
     }
 }
 
@@ -332,8 +372,6 @@ void
 ngx_mon_gradient_step(ngx_mon_gradient_state_t *s,
     const ngx_mon_gradient_window_t *w)
 {
-    uint64_t  due;
-
     switch (s->phase) {
 
     case NGX_MON_GRADIENT_DRAIN:
@@ -372,9 +410,7 @@ ngx_mon_gradient_step(ngx_mon_gradient_state_t *s,
             ngx_mon_gradient_probe(s, w);
 
         } else if (s->strain >= NGX_MON_GRADIENT_STRAIN) {
-            due = s->due;
-            ngx_mon_gradient_rest(s, 0, NGX_MON_GRADIENT_SECOND);
-            s->due = ngx_min(s->due, due);
+            ngx_mon_gradient_hurry(s, 0);
         }
     }
 }

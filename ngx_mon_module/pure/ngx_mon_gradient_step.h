@@ -69,6 +69,7 @@ typedef struct {
     ngx_uint_t  strain;
     ngx_uint_t  ease;
     ngx_uint_t  doubt;
+    ngx_uint_t  solo;
     ngx_uint_t  before;
     uint64_t    back;
     uint64_t    due;

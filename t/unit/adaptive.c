@@ -242,7 +242,7 @@ latency_doubles_for_good(void **state)
     conf_part(&conf, 20, 32, 20000, 1.5);
     conf_part(&conf, 10, 32, 10000, 1.5);
 
-    compare(&conf, 0.8, 3);
+    compare(&conf, 0.85, 3);
 
     conf_init(&conf, "doubles, cpu", 1, EVEN);
 
@@ -250,7 +250,7 @@ latency_doubles_for_good(void **state)
     conf_part(&conf, 20, 32, 20000, 1.5);
     conf_part(&conf, 10, 32, 10000, 1.5);
 
-    compare(&conf, 0.8, 3);
+    compare(&conf, 0.85, 3);
 }
 
 
