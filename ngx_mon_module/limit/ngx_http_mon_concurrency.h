@@ -19,6 +19,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_mon.h"
+#include "ngx_mon_gradient.h"
+#include "ngx_mon_keys.h"
 #include "ngx_mon_permit.h"
 
 
@@ -31,6 +33,14 @@ typedef struct ngx_http_mon_conc_state_s  ngx_http_mon_conc_state_t;
 typedef struct ngx_http_mon_conc_ctx_s    ngx_http_mon_conc_ctx_t;
 
 
+/* the zone begins with it; the keys are behind */
+
+typedef struct {
+    ngx_mon_gradient_t           gradient;
+    ngx_mon_permit_shared_t      permits;
+} ngx_http_mon_conc_shared_t;
+
+
 /* a directive, of which those with the same name= are one */
 
 struct ngx_http_mon_conc_s {
@@ -40,6 +50,10 @@ struct ngx_http_mon_conc_s {
     ngx_uint_t                   queue;
     ngx_msec_t                   timeout;
     ngx_uint_t                   status;
+
+    /* NULL: all requests are limited together */
+    ngx_http_complex_value_t    *key;
+    size_t                       size;
 
     /* where it was configured: its array of a location, and its number */
     ngx_uint_t                   level;
@@ -53,7 +67,8 @@ struct ngx_http_mon_conc_s {
     /* another one that stands for this one, or NULL */
     ngx_http_mon_conc_t         *same;
 
-    ngx_mon_permit_shared_t     *shared;
+    ngx_http_mon_conc_shared_t  *shared;
+    ngx_mon_keys_t               keys;
 
     /* of this process, NULL where it has none */
     ngx_http_mon_conc_state_t   *state;
@@ -62,6 +77,10 @@ struct ngx_http_mon_conc_s {
 
 struct ngx_http_mon_conc_state_s {
     ngx_mon_permit_t             permit;
+    ngx_mon_keys_t               keys;
+
+    /* NULL: the limit is fixed */
+    ngx_mon_gradient_t          *gradient;
 
     /* those that wait, by the number of their node; made for the first one */
     ngx_http_mon_conc_ctx_t    **waiting;
@@ -80,6 +99,9 @@ struct ngx_http_mon_conc_state_s {
 typedef struct {
     ngx_http_mon_conc_state_t   *state;
     uint32_t                     node;
+
+    /* when it was got, microseconds; 0 once the answer was seen */
+    uint64_t                     begun;
 } ngx_http_mon_conc_permit_t;
 
 
@@ -136,28 +158,16 @@ ngx_int_t ngx_http_mon_conc_declare(ngx_conf_t *cf,
 
 /* ngx_http_mon_concurrency_state.c */
 
-/* The init callback of a limiter's zone. */
-ngx_int_t ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data);
-
-/* The bytes of a zone for a limiter. */
-size_t ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c);
-
-/* The configuration took effect: its limits hold. */
-void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
-
 /* Makes this process use what is in the zones; those of old are kept. */
 void ngx_http_mon_conc_begin(ngx_cycle_t *cycle,
     ngx_http_mon_conc_main_conf_t *ccmf);
 
+/* See ngx_mon_keys_idle_pt. */
+ngx_uint_t ngx_http_mon_conc_idle(const ngx_mon_key_t *key, uint64_t word,
+    uint64_t now);
+
 /* The process ends. */
 void ngx_http_mon_conc_end(void);
-
-/*
- * Takes a permit for the request, or its place in the queue: NGX_OK, NGX_DONE
- * where it waits, NGX_BUSY, or NGX_DECLINED where there is no limiter.
- */
-ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
-    ngx_http_mon_conc_t *c);
 
 /*
  * Waits no longer: NGX_OK, or NGX_DECLINED where the permit had been granted:
@@ -168,9 +178,46 @@ ngx_int_t ngx_http_mon_conc_quit(ngx_http_mon_conc_permit_t *permit);
 /* Gives a permit back. */
 void ngx_http_mon_conc_give(ngx_http_mon_conc_permit_t *permit);
 
-/* See ngx_mon_add_loop(), ngx_mon_add_tick(), ngx_mon_set_source(). */
+/* See ngx_mon_add_loop(), ngx_mon_add_tick(). */
 void ngx_http_mon_conc_loop(void);
 void ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader);
+
+
+/* The request waits at this node: NGX_DONE, or NGX_BUSY without memory. */
+ngx_int_t ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
+    ngx_http_mon_conc_ctx_t *ctx, uint32_t node);
+
+
+/* ngx_http_mon_concurrency_take.c */
+
+/* The limits of an adaptive limit. */
+extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
+
+/*
+ * Takes a permit for the request, or its place in the queue: NGX_OK, NGX_DONE
+ * where it waits, NGX_BUSY, NGX_DECLINED where there is nothing to limit, or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c);
+
+/* The permit's request was answered, for an adaptive limit. */
+void ngx_http_mon_conc_answered(ngx_http_mon_conc_permit_t *permit,
+    ngx_uint_t failed);
+
+
+/* ngx_http_mon_concurrency_zone.c */
+
+/* The init callback of a limiter's zone. */
+ngx_int_t ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+
+/* The bytes of a zone for a limiter. */
+size_t ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c);
+
+/* The configuration took effect: its limits hold. */
+void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
+
+/* See ngx_mon_set_source(). */
 ngx_int_t ngx_http_mon_conc_source(ngx_uint_t group, ngx_uint_t i,
     int64_t *cells, ngx_str_t *values);
 
@@ -182,6 +229,9 @@ ngx_int_t ngx_http_mon_conc_handler(ngx_http_request_t *r);
 
 /* The request was granted the permit that it waits for. */
 void ngx_http_mon_conc_granted(ngx_http_mon_conc_ctx_t *ctx);
+
+/* Puts the filter in place that sees the answers. */
+void ngx_http_mon_conc_filter_init(void);
 
 /* See ngx_mon_add_limited(), ngx_mon_add_reason(). */
 ngx_uint_t ngx_http_mon_conc_limited(ngx_http_request_t *r);

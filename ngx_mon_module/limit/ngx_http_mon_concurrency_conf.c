@@ -12,9 +12,10 @@
 #define NGX_HTTP_MON_CONC_P_QUEUE    0x04
 #define NGX_HTTP_MON_CONC_P_TIMEOUT  0x08
 #define NGX_HTTP_MON_CONC_P_STATUS   0x10
+#define NGX_HTTP_MON_CONC_P_KEY      0x20
+#define NGX_HTTP_MON_CONC_P_SIZE     0x40
 
-/* an adaptive limit stays below */
-#define NGX_HTTP_MON_CONC_ADAPTIVE   1000
+#define NGX_HTTP_MON_CONC_SIZE       (1024 * 1024)
 
 
 typedef ngx_int_t (*ngx_http_mon_conc_param_pt)(ngx_conf_t *cf,
@@ -39,6 +40,12 @@ static ngx_int_t ngx_http_mon_conc_timeout(ngx_conf_t *cf,
     ngx_http_mon_conc_t *c, ngx_str_t *value);
 static ngx_int_t ngx_http_mon_conc_status(ngx_conf_t *cf,
     ngx_http_mon_conc_t *c, ngx_str_t *value);
+static ngx_int_t ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_mon_conc_size(ngx_conf_t *cf,
+    ngx_http_mon_conc_t *c, ngx_str_t *value);
+static char *ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
+    ngx_uint_t seen);
 static void ngx_http_mon_conc_place(ngx_http_mon_conc_t *c, ngx_str_t *server,
     ngx_str_t *name);
 static ngx_uint_t ngx_http_mon_conc_alike(ngx_http_mon_conc_main_conf_t *ccmf,
@@ -64,6 +71,8 @@ static const ngx_http_mon_conc_param_t  ngx_http_mon_conc_params[] = {
       ngx_http_mon_conc_timeout },
     { ngx_string("status="), NGX_HTTP_MON_CONC_P_STATUS,
       ngx_http_mon_conc_status },
+    { ngx_string("key="), NGX_HTTP_MON_CONC_P_KEY, ngx_http_mon_conc_key },
+    { ngx_string("size="), NGX_HTTP_MON_CONC_P_SIZE, ngx_http_mon_conc_size },
     { ngx_null_string, 0, NULL }
 };
 
@@ -98,14 +107,39 @@ ngx_http_mon_conc_parse(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
         }
     }
 
+    return ngx_http_mon_conc_sane(cf, c, seen);
+}
+
+
+static char *
+ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
+    ngx_uint_t seen)
+{
+    const char  *what;
+
     if (!(seen & NGX_HTTP_MON_CONC_P_MAX)) {
         return "has no \"max=\"";
     }
 
+    what = NULL;
+
     if ((seen & NGX_HTTP_MON_CONC_P_TIMEOUT) && c->queue == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"timeout\" requires \"queue\"");
+        what = "\"timeout\" requires \"queue\"";
+
+    } else if ((seen & NGX_HTTP_MON_CONC_P_SIZE) && c->key == NULL) {
+        what = "\"size\" requires \"key\"";
+
+    } else if (c->adaptive && c->key) {
+        what = "an adaptive limit has no \"key\"";
+    }
+
+    if (what) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", what);
         return NGX_CONF_ERROR;
+    }
+
+    if (c->key && c->size == 0) {
+        c->size = NGX_HTTP_MON_CONC_SIZE;
     }
 
     c->labelled = c->name.len == 0;
@@ -122,6 +156,15 @@ ngx_http_mon_conc_parse_one(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
 {
     ngx_str_t                         text;
     const ngx_http_mon_conc_param_t  *p;
+
+    if (value->len == 8 && ngx_strncmp(value->data, "adaptive", 8) == 0) {
+
+        /* the same as max=adaptive */
+
+        *seen |= NGX_HTTP_MON_CONC_P_MAX;
+
+        return c->max ? NGX_DECLINED : ngx_http_mon_conc_max(cf, c, value);
+    }
 
     for (p = ngx_http_mon_conc_params; p->name.len; p++) {
 
@@ -156,7 +199,7 @@ ngx_http_mon_conc_max(ngx_conf_t *cf, ngx_http_mon_conc_t *c, ngx_str_t *value)
 
     if (value->len == 8 && ngx_strncmp(value->data, "adaptive", 8) == 0) {
         c->adaptive = 1;
-        c->max = NGX_HTTP_MON_CONC_ADAPTIVE;
+        c->max = NGX_MON_GRADIENT_MAX;
         return NGX_OK;
     }
 
@@ -235,6 +278,45 @@ ngx_http_mon_conc_status(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
     }
 
     c->status = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
+    ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    c->key = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (c->key == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = c->key;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
+static ngx_int_t
+ngx_http_mon_conc_size(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
+    ngx_str_t *value)
+{
+    ssize_t  size;
+
+    size = ngx_parse_size(value);
+
+    if (size == NGX_ERROR || size < (ssize_t) (8 * ngx_pagesize)) {
+        return NGX_DECLINED;
+    }
+
+    c->size = size;
 
     return NGX_OK;
 }
@@ -442,9 +524,19 @@ ngx_http_mon_conc_unique(ngx_conf_t *cf, ngx_http_mon_conc_main_conf_t *ccmf,
 static ngx_uint_t
 ngx_http_mon_conc_same(ngx_http_mon_conc_t *a, ngx_http_mon_conc_t *b)
 {
+    if (a->key && b->key
+        && (a->key->value.len != b->key->value.len
+            || ngx_strncmp(a->key->value.data, b->key->value.data,
+                           a->key->value.len)
+               != 0))
+    {
+        return 0;
+    }
+
     return a->max == b->max && a->adaptive == b->adaptive
            && a->queue == b->queue && a->timeout == b->timeout
-           && a->status == b->status;
+           && a->status == b->status && (a->key == NULL) == (b->key == NULL)
+           && a->size == b->size;
 }
 
 
@@ -454,14 +546,18 @@ ngx_http_mon_conc_zone(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
     ngx_str_t        name;
     ngx_shm_zone_t  *zone;
 
-    name.len = sizeof("mon_concurrency:") - 1 + c->name.len;
-    name.data = ngx_pnalloc(cf->pool, name.len + 1);
-
+    name.data = ngx_pnalloc(cf->pool, sizeof("mon_concurrency_keys:")
+                                      + c->name.len);
     if (name.data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_sprintf(name.data, "mon_concurrency:%V%Z", &c->name);
+    /* what is in the one kind can't be used as the other */
+
+    name.len = ngx_sprintf(name.data, c->key ? "mon_concurrency_keys:%V"
+                                             : "mon_concurrency:%V", &c->name)
+               - name.data;
+    name.data[name.len] = '\0';
 
     zone = ngx_shared_memory_add(cf, &name, ngx_http_mon_conc_zone_size(c),
                                  &ngx_http_mon_concurrency_module);

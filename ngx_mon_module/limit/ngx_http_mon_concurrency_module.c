@@ -25,7 +25,7 @@ static ngx_command_t  ngx_http_mon_concurrency_commands[] = {
 
     { ngx_string("mon_concurrency"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1234
-                        |NGX_CONF_TAKE5,
+                        |NGX_CONF_TAKE5|NGX_CONF_TAKE6|NGX_CONF_TAKE7,
       ngx_http_mon_concurrency,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -73,6 +73,7 @@ static ngx_uint_t  ngx_http_mon_conc_working;
 static ngx_int_t
 ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_uint_t                      i;
     ngx_http_mon_conc_t            *c;
     ngx_http_handler_pt            *h;
     ngx_http_core_main_conf_t      *cmcf;
@@ -107,6 +108,14 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_mon_conc_handler;
+
+    for (i = 0; i < ccmf->limiters.nelts; i++) {
+
+        if (((ngx_http_mon_conc_t **) ccmf->limiters.elts)[i]->adaptive) {
+            ngx_http_mon_conc_filter_init();
+            break;
+        }
+    }
 
     ngx_mon_add_reason(ngx_http_mon_conc_reason);
     ngx_mon_add_limited(ngx_http_mon_conc_limited);

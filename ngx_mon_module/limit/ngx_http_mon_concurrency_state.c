@@ -7,15 +7,9 @@
 #include "ngx_http_mon_concurrency.h"
 
 
-/* nodes are for what is held and waits, and for what workers keep */
-#define NGX_HTTP_MON_CONC_NODES  65536
-#define NGX_HTTP_MON_CONC_SPARE  32768
-
 /* a waiting request that nobody could tell looks so often, ms */
 #define NGX_HTTP_MON_CONC_POLL   10
 
-
-static ngx_uint_t ngx_http_mon_conc_nodes(ngx_http_mon_conc_t *c);
 static ngx_http_mon_conc_state_t *ngx_http_mon_conc_state(
     ngx_http_mon_conc_t *c);
 static ngx_int_t ngx_http_mon_conc_claim(ngx_http_mon_conc_state_t *s);
@@ -23,8 +17,6 @@ static void ngx_http_mon_conc_abandon(ngx_http_mon_conc_state_t *s);
 static ngx_uint_t ngx_http_mon_conc_gone(uint64_t pid, uint64_t start);
 static void ngx_http_mon_conc_wake(ngx_mon_permit_t *p,
     const ngx_mon_permit_proc_t *proc);
-static ngx_int_t ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
-    ngx_http_mon_conc_ctx_t *ctx, uint32_t node);
 static void ngx_http_mon_conc_poll(ngx_event_t *ev);
 static void ngx_http_mon_conc_read(ngx_http_mon_conc_state_t *s);
 static void ngx_http_mon_conc_told(ngx_http_mon_conc_state_t *s,
@@ -35,92 +27,6 @@ static void ngx_http_mon_conc_told(ngx_http_mon_conc_state_t *s,
 static ngx_http_mon_conc_state_t  *ngx_http_mon_conc_states;
 
 static ngx_connection_t            ngx_http_mon_conc_dumb;
-
-
-/* it does not depend on max and queue as long as they are not very large */
-
-static ngx_uint_t
-ngx_http_mon_conc_nodes(ngx_http_mon_conc_t *c)
-{
-    ngx_uint_t  n;
-
-    n = NGX_HTTP_MON_CONC_NODES;
-
-    while (n < NGX_MON_PERMIT_MAX
-           && n < c->max + c->queue + NGX_HTTP_MON_CONC_SPARE)
-    {
-        n *= 2;
-    }
-
-    return ngx_min(n, NGX_MON_PERMIT_MAX);
-}
-
-
-size_t
-ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c)
-{
-    size_t  size;
-
-    size = ngx_mon_permit_size(ngx_http_mon_conc_nodes(c));
-
-    /* and what nginx needs to keep account of its pages */
-
-    return ngx_align(size + size / 64 + 16 * ngx_pagesize, 65536);
-}
-
-
-ngx_int_t
-ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_http_mon_conc_t  *c, *old;
-
-    size_t                size;
-    ngx_slab_pool_t      *shpool;
-
-    c = shm_zone->data;
-    old = data;
-
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    if (old) {
-        c->shared = old->shared;
-        return NGX_OK;
-    }
-
-    if (shm_zone->shm.exists) {
-        c->shared = shpool->data;
-        return NGX_OK;
-    }
-
-    size = ngx_mon_permit_size(ngx_http_mon_conc_nodes(c));
-
-    c->shared = ngx_slab_alloc(shpool, size);
-    if (c->shared == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_mon_permit_init(c->shared, ngx_http_mon_conc_nodes(c));
-
-    shpool->data = c->shared;
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf)
-{
-    ngx_uint_t             i;
-    ngx_http_mon_conc_t  **c;
-
-    c = ccmf->limiters.elts;
-
-    for (i = 0; i < ccmf->limiters.nelts; i++) {
-        if (c[i]->same == NULL && c[i]->shared) {
-            ngx_mon_permit_limit(c[i]->shared, c[i]->max);
-        }
-    }
-}
 
 
 void
@@ -154,6 +60,7 @@ ngx_http_mon_conc_begin(ngx_cycle_t *cycle,
 
         c[i]->state = s;
         s->used = 1;
+        s->gradient = c[i]->adaptive ? &c[i]->shared->gradient : NULL;
 
         ngx_mon_permit_recover(&s->permit);
         ngx_mon_permit_serve(&s->permit);
@@ -173,7 +80,7 @@ ngx_http_mon_conc_state(ngx_http_mon_conc_t *c)
     ngx_http_mon_conc_state_t  *s;
 
     for (s = ngx_http_mon_conc_states; s; s = s->next) {
-        if (s->permit.shared == c->shared && s->permit.self) {
+        if (s->permit.shared == &c->shared->permits && s->permit.self) {
             return s;
         }
     }
@@ -183,9 +90,16 @@ ngx_http_mon_conc_state(ngx_http_mon_conc_t *c)
         return NULL;
     }
 
-    s->permit.shared = c->shared;
+    s->permit.shared = &c->shared->permits;
     s->permit.gone = ngx_http_mon_conc_gone;
     s->permit.wake = ngx_http_mon_conc_wake;
+
+    if (c->key) {
+        s->keys = c->keys;
+        s->permit.entries = (u_char *) c->keys.cells;
+        s->permit.stride = sizeof(ngx_mon_key_t);
+        s->permit.nentries = c->keys.ncells;
+    }
 
     if (ngx_http_mon_conc_claim(s) != NGX_OK) {
         ngx_free(s);
@@ -260,53 +174,27 @@ ngx_http_mon_conc_wake(ngx_mon_permit_t *p, const ngx_mon_permit_proc_t *proc)
 }
 
 
-ngx_int_t
-ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
+ngx_uint_t
+ngx_http_mon_conc_idle(const ngx_mon_key_t *key, uint64_t word, uint64_t now)
 {
-    uint32_t                     node;
-    uint64_t                     w;
-    ngx_int_t                    rc;
-    ngx_http_mon_conc_state_t   *s;
+    ngx_http_mon_conc_state_t  *s;
 
-    s = c->state;
+    for (s = ngx_http_mon_conc_states; s; s = s->next) {
 
-    if (s == NULL || s->permit.self == 0) {
-        return NGX_DECLINED;
-    }
-
-    node = ngx_mon_permit_node(&s->permit);
-
-    if (node == 0) {
-        return NGX_BUSY;
-    }
-
-    do {
-        w = ngx_mon_permit_word(&s->permit, 0);
-        rc = ngx_mon_permit_take(&s->permit, 0, node, w);
-
-        if (rc == NGX_BUSY && c->queue) {
-            rc = ngx_mon_permit_join(&s->permit, 0, node, w, c->queue);
+        if (s->permit.self && s->keys.cells && key >= s->keys.cells
+            && key < s->keys.cells + s->keys.ncells)
+        {
+            return ngx_mon_permit_idle(&s->permit,
+                                       (const ngx_mon_permit_entry_t *) key,
+                                       word);
         }
-
-    } while (rc == NGX_AGAIN);
-
-    if (rc == NGX_BUSY) {
-        ngx_mon_permit_drop(&s->permit, node);
-        return rc;
     }
 
-    ctx->permits[ctx->n].state = s;
-    ctx->permits[ctx->n].node = node;
-
-    if (rc == NGX_DONE) {
-        return ngx_http_mon_conc_waits(s, ctx, node);
-    }
-
-    return rc;
+    return 0;
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
     ngx_http_mon_conc_ctx_t *ctx, uint32_t node)
 {
@@ -483,38 +371,10 @@ ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
         if (leader) {
             ngx_mon_permit_recover(&s->permit);
             ngx_mon_permit_serve(&s->permit);
+
+            if (s->keys.cells) {
+                ngx_mon_keys_sweep(&s->keys, ngx_mon_now() * 1000);
+            }
         }
     }
-}
-
-
-ngx_int_t
-ngx_http_mon_conc_source(ngx_uint_t group, ngx_uint_t i, int64_t *cells,
-    ngx_str_t *values)
-{
-    ngx_http_mon_conc_t            *c;
-    ngx_mon_permit_facts_t          f;
-    ngx_http_mon_conc_main_conf_t  *ccmf;
-
-    ccmf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                              ngx_http_mon_concurrency_module);
-
-    if (ccmf == NULL || i >= ccmf->limiters.nelts) {
-        return NGX_DONE;
-    }
-
-    c = ((ngx_http_mon_conc_t **) ccmf->limiters.elts)[i];
-
-    if (c->same || c->state == NULL || c->state->permit.self == 0) {
-        return NGX_DECLINED;
-    }
-
-    ngx_mon_permit_facts(&c->state->permit, &f);
-
-    values[0] = c->name;
-    cells[NGX_MON_CONC_LIMIT] = c->shared->limit;
-    cells[NGX_MON_CONC_IN_FLIGHT] = f.held;
-    cells[NGX_MON_CONC_QUEUED] = f.waiting;
-
-    return NGX_OK;
 }
