@@ -39,6 +39,10 @@ sub alive {
 sub exit_status {
 	my ($pid) = @_;
 
+	# it may have ended as it was looked at, and not be reaped
+
+	alive($pid);
+
 	return $status{$pid};
 }
 
