@@ -37,6 +37,7 @@ upstream limited {
     server 127.0.0.1:%%PORT_8082%%;
     mon_retry;
     mon_breaker min=20 open=300ms;
+    mon_limit rate=500r/s burst=100 per=peer;
 }
 
 server {
