@@ -19,6 +19,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_mon.h"
+#include "ngx_mon_api.h"
 #include "ngx_mon_gradient.h"
 #include "ngx_mon_keys.h"
 #include "ngx_mon_permit.h"
@@ -220,6 +221,12 @@ void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
 /* See ngx_mon_set_source(). */
 ngx_int_t ngx_http_mon_conc_source(ngx_uint_t group, ngx_uint_t i,
     int64_t *cells, ngx_str_t *values);
+
+
+/* ngx_http_mon_concurrency_api.c */
+
+/* http/limits/concurrency of the API. */
+extern const ngx_mon_branch_t  ngx_http_mon_conc_api;
 
 
 /* ngx_http_mon_concurrency.c */

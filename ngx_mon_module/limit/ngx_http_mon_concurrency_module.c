@@ -120,6 +120,7 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
     ngx_mon_add_reason(ngx_http_mon_conc_reason);
     ngx_mon_add_limited(ngx_http_mon_conc_limited);
     ngx_mon_add_tick(ngx_http_mon_conc_tick);
+    ngx_mon_add_branch(&ngx_http_mon_conc_api);
     ngx_mon_add_loop(ngx_http_mon_conc_loop);
     ngx_mon_set_source(NGX_MON_G_CONCURRENCY, ngx_http_mon_conc_source);
 

@@ -65,7 +65,7 @@ server {
         proxy_pass http://limited;
     }
     location /keyed/ {
-        mon_concurrency max=2 queue=5 timeout=200ms name=keyed;
+        mon_concurrency max=2 queue=5 timeout=200ms name=keyed key=$arg_k;
         proxy_pass http://limited;
     }
     location /adaptive/ {
