@@ -282,11 +282,11 @@ typedef ngx_uint_t (*ngx_mon_limited_pt)(struct ngx_http_request_s *r);
 /* Adds one; at most 4, to be called before the workers start. */
 void ngx_mon_add_limited(ngx_mon_limited_pt limited);
 
-/* Asks them all, in the log phase. */
-ngx_uint_t ngx_mon_limited(struct ngx_http_request_s *r);
+#define NGX_MON_LIMITEDS_MAX  4
 
 /* how many there are */
 extern ngx_mon_hot ngx_uint_t           ngx_mon_nlimited;
+extern ngx_mon_hot ngx_mon_limited_pt   ngx_mon_limiteds[NGX_MON_LIMITEDS_MAX];
 
 /* Adds a tick; at most 12, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);
@@ -316,6 +316,22 @@ uint64_t ngx_mon_process_start(ngx_pid_t pid);
  * that has got its number since; then /proc is read.
  */
 ngx_uint_t ngx_mon_process_gone(ngx_pid_t pid, uint64_t start);
+
+
+/* Asks them all, in the log phase. */
+static ngx_inline ngx_uint_t
+ngx_mon_limited(struct ngx_http_request_s *r)
+{
+    ngx_uint_t  i, bits;
+
+    bits = 0;
+
+    for (i = 0; i < ngx_mon_nlimited; i++) {
+        bits |= ngx_mon_limiteds[i](r);
+    }
+
+    return bits;
+}
 
 
 /* Recording, in a worker */

@@ -10,7 +10,6 @@
 
 #define NGX_MON_CHECKS_MAX   16
 #define NGX_MON_REASONS_MAX  8
-#define NGX_MON_LIMITEDS_MAX 4
 
 
 typedef struct {
@@ -33,9 +32,9 @@ static void ngx_mon_check_zone(ngx_mon_check_t *c);
 
 static ngx_mon_named_check_t  ngx_mon_checks[NGX_MON_CHECKS_MAX];
 static ngx_mon_reason_pt      ngx_mon_reasons[NGX_MON_REASONS_MAX];
-static ngx_mon_limited_pt     ngx_mon_limiteds[NGX_MON_LIMITEDS_MAX];
 
 ngx_uint_t                    ngx_mon_nlimited;
+ngx_mon_limited_pt            ngx_mon_limiteds[NGX_MON_LIMITEDS_MAX];
 
 
 void
@@ -133,21 +132,6 @@ ngx_mon_add_limited(ngx_mon_limited_pt limited)
     if (i < NGX_MON_LIMITEDS_MAX) {
         ngx_mon_limiteds[ngx_mon_nlimited++] = limited;
     }
-}
-
-
-ngx_uint_t
-ngx_mon_limited(ngx_http_request_t *r)
-{
-    ngx_uint_t  i, bits;
-
-    bits = 0;
-
-    for (i = 0; i < ngx_mon_nlimited; i++) {
-        bits |= ngx_mon_limiteds[i](r);
-    }
-
-    return bits;
 }
 
 

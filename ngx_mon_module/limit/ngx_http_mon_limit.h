@@ -46,6 +46,8 @@ typedef struct {
     ngx_str_t                  quoted;
 
     ngx_http_complex_value_t   key;
+    /* of the variable, where that is all of the key, or NGX_ERROR */
+    ngx_int_t                  index;
 
     ngx_mon_rate_t             rate;
     ngx_str_t                  text;      /* of the rate */
@@ -76,6 +78,9 @@ typedef struct {
     unsigned                    dry_run:1;
     unsigned                    refuse:1;
     unsigned                    headers:1;
+
+    /* no variables but the key, no delay, no dry run: most limits are so */
+    unsigned                    simple:1;
 
     /* where it stands, and the words */
     ngx_str_t                   file;
@@ -116,7 +121,7 @@ typedef struct {
     /* NULL: it is not there */
     ngx_mon_key_t              *key;
 
-    /* its word, and what follows from that */
+    /* its word before, and what follows from that */
     uint64_t                    word;
     ngx_mon_gcra_t              g;
 
@@ -137,17 +142,26 @@ typedef struct {
 
 typedef struct {
     uint64_t                    now;
-    ngx_uint_t                  outcome;
 
-    /* by what clients, and variables, are told; NULL: they are not */
-    ngx_http_mon_limit_try_t   *shown;
-    ngx_http_mon_limit_try_t   *told;
+    unsigned                    outcome:16;
+
+    /* there are limits whose state clients are told */
+    unsigned                    headers:1;
+
+    /* the only try passed, and is still to be worked out */
+    unsigned                    brief:1;
+
+    unsigned                    ntries:14;
+
+    /* behind this, or elsewhere */
+    ngx_http_mon_limit_try_t   *tries;
+
+    /* where it is brief */
+    ngx_http_mon_limit_t       *limit;
+    uint64_t                    word;
 
     /* found again after a redirect has wiped r->ctx */
     ngx_pool_cleanup_t          cleanup;
-
-    ngx_uint_t                  ntries;
-    ngx_http_mon_limit_try_t    tries[1];
 } ngx_http_mon_limit_ctx_t;
 
 
@@ -230,6 +244,13 @@ ngx_int_t ngx_http_mon_limit_handler(ngx_http_request_t *r);
 
 /* The context of a main request, or NULL: no limit applied. */
 ngx_http_mon_limit_ctx_t *ngx_http_mon_limit_ctx(ngx_http_request_t *r);
+
+/*
+ * The try that clients are to be told of, or, where shown is 0, the log: the
+ * tightest of those that count.  NULL: nothing is told.
+ */
+ngx_http_mon_limit_try_t *ngx_http_mon_limit_tightest(ngx_http_request_t *r,
+    ngx_http_mon_limit_ctx_t *ctx, ngx_uint_t shown);
 
 /* See ngx_mon_add_limited() and ngx_mon_add_reason(). */
 ngx_uint_t ngx_http_mon_limit_limited(ngx_http_request_t *r);

@@ -411,6 +411,10 @@ ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
         return NGX_ERROR;
     }
 
+    l->simple = l->zone->index != NGX_ERROR && l->cost && !l->delay
+                && !l->dry_run && l->rate_value == NULL
+                && l->burst_value == NULL && l->cost_value == NULL;
+
     burst = l->burst ? l->rate.burst : l->zone->rate.burst;
 
     if (l->text.len == 0) {

@@ -45,7 +45,7 @@ ngx_http_mon_limit_filter(ngx_http_request_t *r)
 
     ctx = (r == r->main) ? ngx_http_mon_limit_ctx(r) : NULL;
 
-    if (ctx && ctx->shown && ngx_http_mon_limit_show(r, ctx) != NGX_OK) {
+    if (ctx && ctx->headers && ngx_http_mon_limit_show(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -62,7 +62,12 @@ ngx_http_mon_limit_show(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
     ngx_uint_t                 rejected, status;
     ngx_http_mon_limit_try_t  *t;
 
-    t = ctx->shown;
+    t = ngx_http_mon_limit_tightest(r, ctx, 1);
+
+    if (t == NULL) {
+        return NGX_OK;
+    }
+
     name = &t->limit->zone->quoted;
     rejected = (ctx->outcome == NGX_HTTP_MON_LIMIT_REJECTED);
     window = ngx_http_mon_limit_window(t, rejected);

@@ -11,11 +11,20 @@
 #define NGX_HTTP_MON_LIMIT_FULL_WAIT  1000000000
 
 
-static ngx_http_mon_limit_ctx_t *ngx_http_mon_limit_tries(
+static ngx_int_t ngx_http_mon_limit_simple(ngx_http_request_t *r,
+    ngx_http_mon_limit_t *l);
+static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_long(
+    ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx,
+    ngx_http_mon_limit_t *l, ngx_str_t *text);
+static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_request(
     ngx_http_request_t *r, ngx_array_t *limits);
-static ngx_http_mon_limit_ctx_t *ngx_http_mon_limit_create(
+static ngx_http_mon_limit_try_t *ngx_http_mon_limit_try(
+    ngx_http_mon_limit_ctx_t *ctx, ngx_http_mon_limit_t *l, ngx_str_t *text);
+static ngx_inline ngx_http_mon_limit_ctx_t *ngx_http_mon_limit_create(
     ngx_http_request_t *r, ngx_uint_t n);
 static void ngx_http_mon_limit_cleanup(void *data);
+static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_decide(
+    ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx);
 static ngx_uint_t ngx_http_mon_limit_judge(ngx_http_request_t *r,
     ngx_http_mon_limit_ctx_t *ctx);
 static void ngx_http_mon_limit_full(ngx_http_request_t *r,
@@ -25,8 +34,8 @@ static ngx_int_t ngx_http_mon_limit_pass(ngx_http_request_t *r,
     ngx_http_mon_limit_ctx_t *ctx);
 static ngx_int_t ngx_http_mon_limit_reject(ngx_http_request_t *r,
     ngx_http_mon_limit_ctx_t *ctx);
-static ngx_http_mon_limit_try_t *ngx_http_mon_limit_tightest(
-    ngx_http_mon_limit_ctx_t *ctx, ngx_uint_t shown);
+static void ngx_http_mon_limit_unfold(ngx_http_request_t *r,
+    ngx_http_mon_limit_ctx_t *ctx);
 static ngx_uint_t ngx_http_mon_limit_tighter(ngx_http_mon_limit_try_t *a,
     ngx_http_mon_limit_try_t *b, ngx_uint_t rejected);
 static ngx_mon_noinline void ngx_http_mon_limit_log(ngx_http_request_t *r,
@@ -36,8 +45,8 @@ static ngx_mon_noinline void ngx_http_mon_limit_log(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_mon_limit_handler(ngx_http_request_t *r)
 {
-    ngx_http_mon_limit_ctx_t       *ctx;
-    ngx_http_mon_limit_loc_conf_t  *lcf;
+    ngx_http_mon_limit_t           **l;
+    ngx_http_mon_limit_loc_conf_t   *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_limit_module);
 
@@ -45,22 +54,91 @@ ngx_http_mon_limit_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_mon_limit_tries(r, lcf->limits);
+    l = lcf->limits->elts;
 
-    if (ctx == NULL) {
-        return NGX_DECLINED;
+    if (ngx_mon_likely(lcf->limits->nelts == 1 && l[0]->simple)) {
+        return ngx_http_mon_limit_simple(r, l[0]);
     }
 
-    return ngx_http_mon_limit_judge(r, ctx)
-           ? ngx_http_mon_limit_pass(r, ctx)
-           : ngx_http_mon_limit_reject(r, ctx);
+    return ngx_http_mon_limit_request(r, lcf->limits);
 }
 
 
-/* NULL: there is nothing that limits it, or no memory */
+/*
+ * The short way, of a key that is there and that nobody else changes at the
+ * same time; else the long one is gone from the start.
+ */
 
-static ngx_http_mon_limit_ctx_t *
-ngx_http_mon_limit_tries(ngx_http_request_t *r, ngx_array_t *limits)
+static ngx_int_t
+ngx_http_mon_limit_simple(ngx_http_request_t *r, ngx_http_mon_limit_t *l)
+{
+    uint64_t                    hash, word, next;
+    ngx_str_t                   text;
+    ngx_mon_key_t              *key;
+    ngx_http_mon_limit_ctx_t   *ctx;
+    ngx_http_variable_value_t  *v;
+
+    v = ngx_http_get_flushed_variable(r, l->zone->index);
+
+    if (v == NULL || v->not_found || v->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    text.len = v->len;
+    text.data = v->data;
+
+    ctx = ngx_http_mon_limit_create(r, 0);
+
+    if (ngx_mon_unlikely(ctx == NULL)) {
+        return NGX_DECLINED;
+    }
+
+    hash = ngx_mon_keys_hash(&l->zone->keys, &text);
+    key = ngx_mon_keys_find(&l->zone->keys, hash, &text, &word);
+
+    /* in this order: the word, then aux */
+
+    if (ngx_mon_likely(key && __atomic_load_n(&key->aux, __ATOMIC_ACQUIRE)
+                              == l->rate.unit))
+    {
+        next = ngx_mon_gcra_next(&l->rate, word, ctx->now, l->cost);
+
+        if (ngx_mon_likely(next
+                           && __atomic_compare_exchange_n(&key->word, &word,
+                                  next, 0, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_RELAXED)))
+        {
+            ctx->outcome = NGX_HTTP_MON_LIMIT_PASSED;
+            ctx->headers = l->headers;
+            ctx->brief = 1;
+            ctx->limit = l;
+            ctx->word = word;
+
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_http_mon_limit_long(r, ctx, l, &text);
+}
+
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_limit_long(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx,
+    ngx_http_mon_limit_t *l, ngx_str_t *text)
+{
+    ctx->tries = ngx_palloc(r->pool, sizeof(ngx_http_mon_limit_try_t));
+    if (ctx->tries == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mon_limit_check(ngx_http_mon_limit_try(ctx, l, text), ctx->now);
+
+    return ngx_http_mon_limit_decide(r, ctx);
+}
+
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_limit_request(ngx_http_request_t *r, ngx_array_t *limits)
 {
     ngx_str_t                   text;
     ngx_uint_t                  i;
@@ -82,24 +160,13 @@ ngx_http_mon_limit_tries(ngx_http_request_t *r, ngx_array_t *limits)
         if (ctx == NULL) {
             ctx = ngx_http_mon_limit_create(r, limits->nelts - i);
             if (ctx == NULL) {
-                return NULL;
+                return NGX_DECLINED;
             }
         }
 
-        t = &ctx->tries[ctx->ntries++];
+        t = ngx_http_mon_limit_try(ctx, l[i], &text);
 
-        t->limit = l[i];
-        t->rate = &l[i]->rate;
-        t->cost = l[i]->cost;
-        t->text = text;
-        t->hash = ngx_mon_keys_hash(&l[i]->zone->keys, &text);
-        t->charged = 0;
-        t->refused = 0;
-        t->full = 0;
-
-        if ((l[i]->rate_value || l[i]->burst_value || l[i]->cost_value)
-            && ngx_http_mon_limit_rates(r, t) != NGX_OK)
-        {
+        if (ngx_http_mon_limit_rates(r, t) != NGX_OK) {
             ctx->ntries--;
             continue;
         }
@@ -107,26 +174,51 @@ ngx_http_mon_limit_tries(ngx_http_request_t *r, ngx_array_t *limits)
         ngx_http_mon_limit_check(t, ctx->now);
     }
 
-    return ctx;
+    return (ctx && ctx->ntries) ? ngx_http_mon_limit_decide(r, ctx)
+                                : NGX_DECLINED;
 }
 
 
-static ngx_http_mon_limit_ctx_t *
+static ngx_http_mon_limit_try_t *
+ngx_http_mon_limit_try(ngx_http_mon_limit_ctx_t *ctx, ngx_http_mon_limit_t *l,
+    ngx_str_t *text)
+{
+    ngx_http_mon_limit_try_t  *t;
+
+    t = &ctx->tries[ctx->ntries++];
+
+    t->limit = l;
+    t->rate = &l->rate;
+    t->cost = l->cost;
+    t->text = *text;
+    t->hash = ngx_mon_keys_hash(&l->zone->keys, text);
+    t->charged = 0;
+    t->refused = 0;
+    t->full = 0;
+
+    ctx->headers |= l->headers;
+
+    return t;
+}
+
+
+static ngx_inline ngx_http_mon_limit_ctx_t *
 ngx_http_mon_limit_create(ngx_http_request_t *r, ngx_uint_t n)
 {
     ngx_http_mon_limit_ctx_t  *ctx;
 
     ctx = ngx_palloc(r->pool, sizeof(ngx_http_mon_limit_ctx_t)
-                              + (n - 1) * sizeof(ngx_http_mon_limit_try_t));
+                              + n * sizeof(ngx_http_mon_limit_try_t));
     if (ctx == NULL) {
         return NULL;
     }
 
     ctx->now = ngx_http_mon_limit_now();
     ctx->outcome = 0;
-    ctx->shown = NULL;
-    ctx->told = NULL;
+    ctx->headers = 0;
+    ctx->brief = 0;
     ctx->ntries = 0;
+    ctx->tries = (ngx_http_mon_limit_try_t *) (ctx + 1);
 
     ctx->cleanup.handler = ngx_http_mon_limit_cleanup;
     ctx->cleanup.data = ctx;
@@ -170,6 +262,15 @@ ngx_http_mon_limit_ctx(ngx_http_request_t *r)
 }
 
 
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_limit_decide(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
+{
+    return ngx_http_mon_limit_judge(r, ctx)
+           ? ngx_http_mon_limit_pass(r, ctx)
+           : ngx_http_mon_limit_reject(r, ctx);
+}
+
+
 /* charges all of them, or none and returns 0 */
 
 static ngx_uint_t
@@ -192,18 +293,15 @@ ngx_http_mon_limit_judge(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
 
         rc = ngx_http_mon_limit_charge(t, ctx->now);
 
-        if (ngx_mon_unlikely(rc != NGX_OK)) {
+        if (rc == NGX_DECLINED) {
+            t->refused = 1;
 
-            if (rc == NGX_DECLINED) {
-                t->refused = 1;
-
-            } else {
-                ngx_http_mon_limit_full(r, t);
-            }
+        } else if (rc == NGX_BUSY) {
+            ngx_http_mon_limit_full(r, t);
         }
     }
 
-    if (ngx_mon_likely(!ngx_http_mon_limit_refused(ctx))) {
+    if (!ngx_http_mon_limit_refused(ctx)) {
         return 1;
     }
 
@@ -292,10 +390,7 @@ ngx_http_mon_limit_pass(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
         }
     }
 
-    ctx->shown = ngx_http_mon_limit_tightest(ctx, 1);
-    ctx->told = ngx_http_mon_limit_tightest(ctx, 0);
-
-    if (ngx_mon_likely(slow == NULL)) {
+    if (slow == NULL) {
         return NGX_DECLINED;
     }
 
@@ -310,24 +405,30 @@ ngx_http_mon_limit_pass(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_mon_limit_reject(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
 {
+    ngx_http_mon_limit_try_t  *t;
+
     ctx->outcome = NGX_HTTP_MON_LIMIT_REJECTED;
 
-    ctx->shown = ngx_http_mon_limit_tightest(ctx, 1);
-    ctx->told = ngx_http_mon_limit_tightest(ctx, 0);
+    t = ngx_http_mon_limit_tightest(r, ctx, 0);
 
-    ngx_http_mon_limit_log(r, ctx->told, "limiting requests", NGX_LOG_WARN);
+    ngx_http_mon_limit_log(r, t, "limiting requests", NGX_LOG_WARN);
 
-    return ctx->told->limit->status;
+    return t->limit->status;
 }
 
 
 /* of those that clients are shown; of a refusal only those that refused */
 
-static ngx_http_mon_limit_try_t *
-ngx_http_mon_limit_tightest(ngx_http_mon_limit_ctx_t *ctx, ngx_uint_t shown)
+ngx_http_mon_limit_try_t *
+ngx_http_mon_limit_tightest(ngx_http_request_t *r,
+    ngx_http_mon_limit_ctx_t *ctx, ngx_uint_t shown)
 {
     ngx_uint_t                 i, rejected;
     ngx_http_mon_limit_try_t  *t, *tightest;
+
+    if (ctx->brief) {
+        ngx_http_mon_limit_unfold(r, ctx);
+    }
 
     tightest = NULL;
     rejected = (ctx->outcome == NGX_HTTP_MON_LIMIT_REJECTED);
@@ -350,6 +451,32 @@ ngx_http_mon_limit_tightest(ngx_http_mon_limit_ctx_t *ctx, ngx_uint_t shown)
     }
 
     return tightest;
+}
+
+
+static void
+ngx_http_mon_limit_unfold(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
+{
+    ngx_http_mon_limit_t      *l;
+    ngx_http_mon_limit_try_t  *t;
+
+    t = ngx_palloc(r->pool, sizeof(ngx_http_mon_limit_try_t));
+    if (t == NULL) {
+        return;
+    }
+
+    l = ctx->limit;
+
+    t->limit = l;
+    t->rate = &l->rate;
+    t->refused = 0;
+    t->full = 0;
+
+    ngx_mon_gcra_judge(t->rate, ctx->word, ctx->now, l->cost, &t->g);
+
+    ctx->brief = 0;
+    ctx->tries = t;
+    ctx->ntries = 1;
 }
 
 

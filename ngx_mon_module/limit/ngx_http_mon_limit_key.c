@@ -19,11 +19,10 @@ static void ngx_http_mon_limit_again(ngx_http_mon_limit_try_t *t,
     uint64_t now);
 
 
+/* Whether the word just read is to be understood by this rate. */
 static ngx_inline ngx_uint_t
 ngx_http_mon_limit_alike(ngx_http_mon_limit_try_t *t)
 {
-    /* read after the word */
-
     return __atomic_load_n(&t->key->aux, __ATOMIC_ACQUIRE) == t->rate->unit;
 }
 

@@ -77,9 +77,9 @@ ngx_http_mon_limit_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_uint_t                       i;
-    ngx_http_mon_limit_t           **l;
-    ngx_http_mon_limit_main_conf_t  *mcf;
+    ngx_uint_t                        i, headers;
+    ngx_http_mon_limit_t            **l;
+    ngx_http_mon_limit_main_conf_t   *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_limit_module);
 
@@ -95,6 +95,7 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    headers = 0;
     l = mcf->limits.elts;
 
     for (i = 0; i < mcf->limits.nelts; i++) {
@@ -102,6 +103,8 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
         if (ngx_http_mon_limit_resolve(cf, l[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        headers |= l[i]->headers;
     }
 
     ngx_mon_add_tick(ngx_http_mon_limit_tick);
@@ -115,7 +118,9 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
     ngx_mon_add_limited(ngx_http_mon_limit_limited);
     ngx_mon_add_reason(ngx_http_mon_limit_reason);
 
-    ngx_http_mon_limit_filter_init();
+    if (headers) {
+        ngx_http_mon_limit_filter_init();
+    }
 
     return ngx_http_mon_limit_phase(cf);
 }

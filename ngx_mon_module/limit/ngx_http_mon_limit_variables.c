@@ -93,17 +93,18 @@ ngx_http_mon_limit_var_number(ngx_http_request_t *r,
 {
     uint64_t                   n;
     ngx_http_mon_limit_ctx_t  *ctx;
+    ngx_http_mon_limit_try_t  *t;
 
     ctx = ngx_http_mon_limit_ctx(r->main);
+    t = ctx ? ngx_http_mon_limit_tightest(r, ctx, 0) : NULL;
 
-    if (ctx == NULL || ctx->told == NULL) {
+    if (t == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
 
     n = (data == NGX_HTTP_MON_LIMIT_RESET)
-        ? (ctx->told->g.reset + 999999999) / 1000000000
-        : ctx->told->g.remaining;
+        ? (t->g.reset + 999999999) / 1000000000 : t->g.remaining;
 
     v->data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
     if (v->data == NULL) {

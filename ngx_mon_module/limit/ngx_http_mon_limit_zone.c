@@ -7,6 +7,8 @@
 #include "ngx_http_mon_limit.h"
 
 
+static ngx_int_t ngx_http_mon_limit_zone_key(ngx_conf_t *cf,
+    ngx_http_mon_limit_zone_t *zone);
 static ngx_int_t ngx_http_mon_limit_zone_params(ngx_conf_t *cf,
     ngx_http_mon_limit_zone_t *zone, ssize_t *size);
 static ngx_int_t ngx_http_mon_limit_zone_rate(ngx_conf_t *cf,
@@ -50,6 +52,7 @@ ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ccv.complex_value = &zone->key;
 
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK
+        || ngx_http_mon_limit_zone_key(cf, zone) != NGX_OK
         || ngx_http_mon_limit_zone_params(cf, zone, &size) != NGX_OK
         || ngx_http_mon_limit_quote(cf, &zone->name, &zone->quoted) != NGX_OK)
     {
@@ -77,6 +80,42 @@ ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     shm_zone->data = zone;
 
     return NGX_CONF_OK;
+}
+
+
+/* a key that is a variable and nothing else is had without a script */
+
+static ngx_int_t
+ngx_http_mon_limit_zone_key(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone)
+{
+    u_char      c;
+    ngx_str_t   name;
+    ngx_uint_t  i;
+
+    zone->index = NGX_ERROR;
+
+    name = zone->key.value;
+
+    if (name.len < 2 || name.data[0] != '$') {
+        return NGX_OK;
+    }
+
+    name.data++;
+    name.len--;
+
+    for (i = 0; i < name.len; i++) {
+        c = name.data[i];
+
+        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_'
+            && (i == 0 || c < '0' || c > '9'))
+        {
+            return NGX_OK;
+        }
+    }
+
+    zone->index = ngx_http_get_variable_index(cf, &name);
+
+    return (zone->index == NGX_ERROR) ? NGX_ERROR : NGX_OK;
 }
 
 

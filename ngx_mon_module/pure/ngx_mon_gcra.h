@@ -138,4 +138,36 @@ uint64_t ngx_mon_gcra_convert(uint64_t tat, uint32_t from, uint32_t to,
     uint64_t now);
 
 
+/*
+ * Only g->next of ngx_mon_gcra_judge(), where it is allowed, else 0; n is not
+ * 0.  It is all that most requests need, so it is compiled into its caller.
+ */
+static ngx_inline uint64_t
+ngx_mon_gcra_next(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
+    uint64_t n)
+{
+    uint64_t  t, ahead, used;
+
+    if (n > (uint64_t) rate->burst + 1) {
+        return 0;
+    }
+
+    t = now * rate->unit;
+    used = n * rate->cost;
+    ahead = tat - t;
+
+    if (tat == 0 || (int64_t) ahead < 0) {
+        ahead = 0;
+    }
+
+    if (ahead > rate->limit - used) {
+        return 0;
+    }
+
+    t += ahead + used;
+
+    return (t + 1 > 1) ? t : 1;
+}
+
+
 #endif /* _NGX_MON_GCRA_H_INCLUDED_ */

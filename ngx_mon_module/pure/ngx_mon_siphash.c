@@ -54,11 +54,40 @@ ngx_mon_sip_load(const u_char *p)
 }
 
 
+static ngx_inline uint64_t
+ngx_mon_sip_load4(const u_char *p)
+{
+    return (uint32_t) p[0]
+           | (uint32_t) p[1] << 8
+           | (uint32_t) p[2] << 16
+           | (uint32_t) p[3] << 24;
+}
+
+
+/* up to 7 bytes: what is read twice is the same both times */
+
+static ngx_inline uint64_t
+ngx_mon_sip_rest(const u_char *p, size_t n)
+{
+    if (n >= 4) {
+        return ngx_mon_sip_load4(p)
+               | ngx_mon_sip_load4(p + n - 4) << 8 * (n - 4);
+    }
+
+    if (n) {
+        return (uint64_t) p[0]
+               | (uint64_t) p[n / 2] << 8 * (n / 2)
+               | (uint64_t) p[n - 1] << 8 * (n - 1);
+    }
+
+    return 0;
+}
+
+
 uint64_t
 ngx_mon_siphash(const uint64_t seed[2], const u_char *data, size_t len)
 {
-    size_t         i;
-    uint64_t       m, v[4];
+    uint64_t       v[4];
     const u_char  *end;
 
     v[0] = seed[0] ^ 0x736f6d6570736575;
@@ -66,17 +95,11 @@ ngx_mon_siphash(const uint64_t seed[2], const u_char *data, size_t len)
     v[2] = seed[0] ^ 0x6c7967656e657261;
     v[3] = seed[1] ^ 0x7465646279746573;
 
-    m = (uint64_t) len << 56;
-
     for (end = data + len - len % 8; data < end; data += 8) {
         ngx_mon_sip_word(v, ngx_mon_sip_load(data));
     }
 
-    for (i = 0; i < len % 8; i++) {
-        m |= (uint64_t) data[i] << 8 * i;
-    }
-
-    ngx_mon_sip_word(v, m);
+    ngx_mon_sip_word(v, ngx_mon_sip_rest(data, len % 8) | (uint64_t) len << 56);
 
     v[2] ^= 0xff;
 

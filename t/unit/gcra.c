@@ -763,6 +763,11 @@ model_sequence(uint64_t *seed)
         ngx_mon_gcra_judge(&rate, word, now, n, &g);
         model_take(&m, n, &e);
 
+        if (n) {
+            assert_int_equal(ngx_mon_gcra_next(&rate, word, now, n),
+                             g.allowed ? g.next : 0);
+        }
+
         assert_memory_equal(&g.remaining, &e.remaining,
                             sizeof(g) - offsetof(ngx_mon_gcra_t, remaining));
         assert_int_equal(gcra_take(now, n), e.allowed);
