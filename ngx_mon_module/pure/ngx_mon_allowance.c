@@ -222,6 +222,15 @@ ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
 
     ngx_mon_gcra_judge(&a->rate, tat, now, 1, g);
 
+    if (!g->allowed && g->next != tat) {
+
+        /* too far ahead: it would be as long as nothing is taken */
+
+        (void) __atomic_compare_exchange_n(a->word, &tat, g->next, 0,
+                                           __ATOMIC_ACQ_REL,
+                                           __ATOMIC_RELAXED);
+    }
+
     return NGX_OK;
 }
 

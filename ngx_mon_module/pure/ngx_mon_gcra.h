@@ -100,7 +100,9 @@ ngx_int_t ngx_mon_rate_parse(ngx_mon_rate_t *rate, const ngx_str_t *s,
  * What n requests at now, nanoseconds of a monotonic clock, find where the
  * state is tat.  n is 0 to 4294967295; 0 asks only, and is allowed.  A tat
  * that is further ahead than rate->limit and NGX_MON_GCRA_LAG, as after the
- * rate was raised or the burst lowered, is set back to rate->limit.
+ * rate was raised or the burst lowered, is set back to rate->limit: whoever
+ * refuses by this function alone must put g->next into the word, else nothing
+ * is ever allowed before the old time has come.
  */
 void ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat,
     uint64_t now, uint64_t n, ngx_mon_gcra_t *g);

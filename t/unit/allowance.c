@@ -125,6 +125,14 @@ allowance_changes(void **state)
     assert_int_equal(allowance_left(&a, NOW + SEC / 7), 0);
     assert_int_equal(g.wait, SEC + SEC / 7 + 1 - SEC / 10 * 9 - SEC / 7);
     assert_int_equal(allowance_left(&a, NOW + SEC), 8);
+
+    /* a higher rate holds even if it is only asked */
+
+    assert_int_equal(allowance_new(&c, "1r/d", 0, 4, NOW + SEC), NGX_OK);
+    assert_int_equal(allowance_take(&c, NOW + 3 * SEC), 1);
+    assert_int_equal(allowance_new(&c, "10r/s", 1, 5, NOW + 3 * SEC), NGX_OK);
+    assert_int_equal(allowance_left(&c, NOW + 3 * SEC), 0);
+    assert_int_equal(allowance_left(&c, NOW + 3 * SEC + SEC / 10), 1);
 }
 
 
