@@ -51,8 +51,23 @@ ngx_http_mon_limit_check(ngx_http_mon_limit_try_t *t, uint64_t now)
 
         /* what is to be changed is compared then */
 
-        if (t->g.allowed || t->key == NULL
-            || __atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE) == t->word)
+        if (t->g.allowed || t->key == NULL) {
+            return;
+        }
+
+        if (t->g.next == t->word) {
+
+            if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE) == t->word) {
+                return;
+            }
+
+            continue;
+        }
+
+        /* too far ahead for the rate, that was a lower one */
+
+        if (__atomic_compare_exchange_n(&t->key->word, &t->word, t->g.next, 0,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         {
             return;
         }
