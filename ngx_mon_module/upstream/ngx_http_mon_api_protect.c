@@ -44,6 +44,7 @@ ngx_http_mon_api_protected(ngx_http_mon_upstream_t *up, ngx_mon_emit_t *e)
     ngx_mon_emit_number(e, "panics", ngx_http_mon_gate_panics(hook));
 
     ngx_http_mon_api_retry(up, e);
+    ngx_http_mon_api_quota(up, e);
 }
 
 
@@ -120,6 +121,7 @@ ngx_http_mon_api_guarded(ngx_http_mon_peer_t *peer, const int64_t *cells,
     }
 
     ngx_http_mon_api_check(peer, p.check, cells, e);
+    ngx_http_mon_api_quota_peer(peer, e);
 }
 
 

@@ -86,6 +86,10 @@ typedef struct {
 ngx_int_t ngx_http_mon_gate_peer(ngx_http_mon_hook_t *hook, ngx_str_t *peer,
     ngx_http_mon_gate_peer_t *p);
 
+/* The guard of a peer that has a seat now, or NULL. */
+ngx_http_mon_guard_t *ngx_http_mon_gate_guard(ngx_http_mon_hook_t *hook,
+    ngx_str_t *peer);
+
 /* Whether ejected peers are used because no other is left; how often so. */
 ngx_uint_t ngx_http_mon_gate_panic(ngx_http_mon_hook_t *hook);
 uint64_t ngx_http_mon_gate_panics(ngx_http_mon_hook_t *hook);

@@ -17,8 +17,6 @@ static ngx_int_t ngx_http_mon_gate_declare(ngx_conf_t *cf,
 static void ngx_http_mon_gates_tick(ngx_cycle_t *cycle, ngx_uint_t leader);
 static ngx_int_t ngx_http_mon_gates_source(ngx_uint_t group, ngx_uint_t i,
     int64_t *cells, ngx_str_t *values);
-static ngx_http_mon_guard_t *ngx_http_mon_gate_guard(
-    ngx_http_mon_hook_t *hook, ngx_str_t *peer);
 static ngx_uint_t ngx_http_mon_guard_state(ngx_http_mon_gate_t *gate,
     ngx_http_mon_guard_t *guard, ngx_uint_t *mode);
 
@@ -217,7 +215,7 @@ ngx_http_mon_gate_judges(ngx_http_mon_hook_t *hook)
 }
 
 
-static ngx_http_mon_guard_t *
+ngx_http_mon_guard_t *
 ngx_http_mon_gate_guard(ngx_http_mon_hook_t *hook, ngx_str_t *peer)
 {
     ngx_http_mon_guard_t  *guard;

@@ -405,6 +405,7 @@ ngx_http_mon_quota_parse(ngx_conf_t *cf, ngx_http_mon_quota_t *q,
         switch (k) {
 
         case NGX_HTTP_MON_QUOTA_RATE:
+            q->text = *v;
             n = ngx_mon_rate_parse(&q->rate, v, 0);
             break;
 

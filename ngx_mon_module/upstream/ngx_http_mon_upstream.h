@@ -348,6 +348,14 @@ ngx_int_t ngx_http_mon_api_command(ngx_http_mon_peer_t *peer,
     ngx_uint_t eject);
 
 
+/* ngx_http_mon_api_quota.c */
+
+/* Emits the member "limit" of an upstream, or of a peer. */
+void ngx_http_mon_api_quota(ngx_http_mon_upstream_t *up, ngx_mon_emit_t *e);
+void ngx_http_mon_api_quota_peer(ngx_http_mon_peer_t *peer,
+    ngx_mon_emit_t *e);
+
+
 #pragma GCC visibility pop
 
 

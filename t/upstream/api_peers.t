@@ -78,7 +78,7 @@ is_deeply(api("/backend/peers/$peer[0]"), {
 	outlier => { ejections => 0, ejected_in_a_row => 0, trial_in => undef,
 		     window => { calls => 0, failed => 0, failed_ratio => undef,
 				 failed_in_a_row => 0 } },
-	check => undef,
+	check => undef, limit => undef,
 	in_flight => 0,
 	responses => { status => {}, '1xx' => 0, '2xx' => 0, '3xx' => 0,
 		       '4xx' => 0, '5xx' => 0, total => 0 },
