@@ -101,6 +101,7 @@ is_deeply($u, {
 	breaker => 'backend',
 	panic => $false,
 	panics => 0,
+	limit => undef,
 	retry => { calls_in_flight => 0, retries_in_flight => 0,
 		   retries_allowed => 4, budget => .25, min => 4, attempts => 3,
 		   retries => { success => 0, failure => 0, aborted => 0,
