@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_mon_concurrency.h"
+#include "ngx_http_mon_preaccess.h"
 
 
 static ngx_int_t ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf);
@@ -75,8 +76,6 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
 {
     ngx_uint_t                      i;
     ngx_http_mon_conc_t            *c;
-    ngx_http_handler_pt            *h;
-    ngx_http_core_main_conf_t      *cmcf;
     ngx_http_mon_conc_main_conf_t  *ccmf;
 
     ccmf = ngx_http_conf_get_module_main_conf(cf,
@@ -100,14 +99,9 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
+    if (ngx_http_mon_preaccess(cf, ngx_http_mon_conc_handler) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    *h = ngx_http_mon_conc_handler;
 
     for (i = 0; i < ccmf->limiters.nelts; i++) {
 

@@ -5,11 +5,11 @@
 
 
 #include "ngx_http_mon_limit.h"
+#include "ngx_http_mon_preaccess.h"
 
 
 static ngx_int_t ngx_http_mon_limit_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf);
-static ngx_int_t ngx_http_mon_limit_phase(ngx_conf_t *cf);
 static void *ngx_http_mon_limit_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_limit_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mon_limit_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -122,37 +122,7 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
         ngx_http_mon_limit_filter_init();
     }
 
-    return ngx_http_mon_limit_phase(cf);
-}
-
-
-/*
- * In front, so that it is called last: behind realip, which may be told to
- * change the client's address by the location.
- */
-
-static ngx_int_t
-ngx_http_mon_limit_phase(ngx_conf_t *cf)
-{
-    ngx_array_t                *a;
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    a = &cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
-
-    if (ngx_array_push(a) == NULL) {
-        return NGX_ERROR;
-    }
-
-    h = a->elts;
-
-    ngx_memmove(h + 1, h, (a->nelts - 1) * sizeof(ngx_http_handler_pt));
-
-    *h = ngx_http_mon_limit_handler;
-
-    return NGX_OK;
+    return ngx_http_mon_preaccess(cf, ngx_http_mon_limit_handler);
 }
 
 
