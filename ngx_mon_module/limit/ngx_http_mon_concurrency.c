@@ -9,7 +9,6 @@
 
 static ngx_http_mon_conc_ctx_t *ngx_http_mon_conc_create(
     ngx_http_request_t *r, ngx_array_t *limits);
-static ngx_http_mon_conc_ctx_t *ngx_http_mon_conc_find(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx);
 static ngx_int_t ngx_http_mon_conc_refuse(ngx_http_mon_conc_ctx_t *ctx,
     ngx_http_mon_conc_t *c, ngx_uint_t outcome);
@@ -21,10 +20,6 @@ static void ngx_http_mon_conc_over(ngx_event_t *ev);
 static void ngx_http_mon_conc_stop(ngx_http_mon_conc_ctx_t *ctx);
 static void ngx_http_mon_conc_release(ngx_http_mon_conc_ctx_t *ctx);
 static void ngx_http_mon_conc_cleanup(void *data);
-static ngx_int_t ngx_http_mon_conc_filter(ngx_http_request_t *r);
-
-
-static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 
 /* a request is judged once, where it comes to first */
@@ -113,7 +108,7 @@ ngx_http_mon_conc_create(ngx_http_request_t *r, ngx_array_t *limits)
 
 /* r->ctx is wiped by redirects */
 
-static ngx_http_mon_conc_ctx_t *
+ngx_http_mon_conc_ctx_t *
 ngx_http_mon_conc_find(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t       *cln;
@@ -168,6 +163,8 @@ ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx)
     }
 
     ctx->state = NGX_HTTP_MON_CONC_DONE;
+
+    ngx_http_mon_conc_through(ctx);
 
     return NGX_DECLINED;
 }
@@ -240,10 +237,6 @@ void
 ngx_http_mon_conc_granted(ngx_http_mon_conc_ctx_t *ctx)
 {
     ctx->state = NGX_HTTP_MON_CONC_GRANTED;
-
-    if (ctx->permits[ctx->n].begun) {
-        ctx->permits[ctx->n].begun = ngx_mon_now();
-    }
 
     ngx_post_event(&ctx->over, &ngx_posted_events);
 }
@@ -346,9 +339,9 @@ ngx_http_mon_conc_release(ngx_http_mon_conc_ctx_t *ctx)
 
     ngx_http_mon_conc_stop(ctx);
 
+    ngx_http_mon_conc_left(ctx);
+
     for (i = 0; i < n; i++) {
-        /* it had no answer */
-        ngx_http_mon_conc_answered(&ctx->permits[i], 1);
         ngx_http_mon_conc_give(&ctx->permits[i]);
     }
 
@@ -384,34 +377,4 @@ ngx_http_mon_conc_reason(ngx_http_request_t *r, ngx_uint_t status)
 
     return ctx && ctx->status && ctx->status == status
            ? NGX_MON_ERROR_LIMITED : NGX_MON_ERROR_N;
-}
-
-
-void
-ngx_http_mon_conc_filter_init(void)
-{
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_conc_filter;
-}
-
-
-/* what an adaptive limit goes by is not how fast the client reads */
-
-static ngx_int_t
-ngx_http_mon_conc_filter(ngx_http_request_t *r)
-{
-    ngx_uint_t                i, failed;
-    ngx_http_mon_conc_ctx_t  *ctx;
-
-    ctx = (r == r->main) ? ngx_http_mon_conc_find(r) : NULL;
-
-    if (ctx) {
-        failed = r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR;
-
-        for (i = 0; i < ctx->n; i++) {
-            ngx_http_mon_conc_answered(&ctx->permits[i], failed);
-        }
-    }
-
-    return ngx_http_next_header_filter(r);
 }

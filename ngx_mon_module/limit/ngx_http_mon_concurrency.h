@@ -100,9 +100,6 @@ struct ngx_http_mon_conc_state_s {
 typedef struct {
     ngx_http_mon_conc_state_t   *state;
     uint32_t                     node;
-
-    /* when it was got, microseconds; 0 once the answer was seen */
-    uint64_t                     begun;
 } ngx_http_mon_conc_permit_t;
 
 
@@ -121,6 +118,10 @@ struct ngx_http_mon_conc_ctx_s {
     ngx_uint_t                   outcome;     /* NGX_MON_LIMIT_CONC... */
     ngx_uint_t                   status;      /* it was refused with, or 0 */
     ngx_uint_t                   n;
+
+    /* let through, for an adaptive limit, us; 0 once the answer was seen */
+    uint64_t                     begun;
+    ngx_msec_t                   begun_ms;
 
     /* the timeout, and what is posted when the wait is over */
     ngx_event_t                  timer;
@@ -191,9 +192,6 @@ ngx_int_t ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
 
 /* ngx_http_mon_concurrency_take.c */
 
-/* The limits of an adaptive limit. */
-extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
-
 /*
  * Takes a permit for the request, or its place in the queue: NGX_OK, NGX_DONE
  * where it waits, NGX_BUSY, NGX_DECLINED where there is nothing to limit, or
@@ -201,10 +199,6 @@ extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
  */
 ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
     ngx_http_mon_conc_t *c);
-
-/* The permit's request was answered, for an adaptive limit. */
-void ngx_http_mon_conc_answered(ngx_http_mon_conc_permit_t *permit,
-    ngx_uint_t failed);
 
 
 /* ngx_http_mon_concurrency_zone.c */
@@ -231,19 +225,32 @@ extern const ngx_mon_branch_t  ngx_http_mon_conc_api;
 
 /* ngx_http_mon_concurrency.c */
 
+/* What there is of the request, or NULL. */
+ngx_http_mon_conc_ctx_t *ngx_http_mon_conc_find(ngx_http_request_t *r);
+
 /* The handler of the phase. */
 ngx_int_t ngx_http_mon_conc_handler(ngx_http_request_t *r);
 
 /* The request was granted the permit that it waits for. */
 void ngx_http_mon_conc_granted(ngx_http_mon_conc_ctx_t *ctx);
 
-/* Puts the filter in place that sees the answers. */
-void ngx_http_mon_conc_filter_init(void);
-
 /* See ngx_mon_add_limited(), ngx_mon_add_reason(). */
 ngx_uint_t ngx_http_mon_conc_limited(ngx_http_request_t *r);
 ngx_uint_t ngx_http_mon_conc_reason(ngx_http_request_t *r,
     ngx_uint_t status);
+
+
+/* ngx_http_mon_concurrency_adapt.c */
+
+/* The limits of an adaptive limit. */
+extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
+
+/* Puts the filter in place that sees the answers. */
+void ngx_http_mon_conc_filter_init(void);
+
+/* The request has all of its permits; it ends, maybe without an answer. */
+void ngx_http_mon_conc_through(ngx_http_mon_conc_ctx_t *ctx);
+void ngx_http_mon_conc_left(ngx_http_mon_conc_ctx_t *ctx);
 
 
 #pragma GCC visibility pop

@@ -346,6 +346,14 @@ ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
     ngx_uint_t                  n;
     ngx_http_mon_conc_state_t  *s;
 
+    if (leader) {
+
+        /* who was killed, or is of old, may have left another limit */
+
+        ngx_http_mon_conc_commit(ngx_http_cycle_get_module_main_conf(cycle,
+                                             ngx_http_mon_concurrency_module));
+    }
+
     for (s = ngx_http_mon_conc_states; s; s = s->next) {
 
         if (s->permit.self == 0) {

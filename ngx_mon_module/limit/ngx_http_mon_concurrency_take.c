@@ -19,12 +19,6 @@ static ngx_int_t ngx_http_mon_conc_make_key(ngx_http_mon_conc_t *c,
     uint32_t node, ngx_str_t *key, uint64_t hash);
 
 
-const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient = {
-    NGX_MON_GRADIENT_MIN,
-    NGX_MON_GRADIENT_MAX
-};
-
-
 ngx_int_t
 ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
 {
@@ -66,7 +60,6 @@ ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
 
     ctx->permits[ctx->n].state = s;
     ctx->permits[ctx->n].node = node;
-    ctx->permits[ctx->n].begun = s->gradient ? ngx_mon_now() : 0;
 
     if (rc == NGX_DONE) {
         return ngx_http_mon_conc_waits(s, ctx, node);
@@ -190,40 +183,4 @@ ngx_http_mon_conc_make_key(ngx_http_mon_conc_t *c, uint32_t node,
     }
 
     return NGX_BUSY;
-}
-
-
-void
-ngx_http_mon_conc_answered(ngx_http_mon_conc_permit_t *permit,
-    ngx_uint_t failed)
-{
-    uint64_t                    w, now;
-    ngx_uint_t                  rc;
-    ngx_http_mon_conc_state_t  *s;
-
-    s = permit->state;
-
-    if (permit->begun == 0 || s->gradient == NULL || s->permit.self == 0) {
-        return;
-    }
-
-    now = ngx_mon_now();
-    w = ngx_mon_permit_word(&s->permit, 0);
-
-    rc = ngx_mon_gradient_sample(s->gradient, &ngx_http_mon_conc_gradient,
-                                 now, now - permit->begun,
-                                 ngx_mon_permit_held(w), failed);
-    permit->begun = 0;
-
-    if (rc == NGX_MON_GRADIENT_SAME) {
-        return;
-    }
-
-    ngx_mon_permit_limit(s->permit.shared,
-                         ngx_mon_gradient_limit(s->gradient,
-                                                &ngx_http_mon_conc_gradient));
-
-    if (rc == NGX_MON_GRADIENT_GREW) {
-        ngx_mon_permit_serve(&s->permit);
-    }
 }

@@ -259,11 +259,12 @@ ngx_mon_gradient_sample(ngx_mon_gradient_t *g,
     ngx_uint_t in_flight, ngx_uint_t failed)
 {
     uint64_t    turn;
-    ngx_uint_t  log;
+    ngx_uint_t  log, known;
 
     log = ngx_mon_gradient_log(rtt);
+    known = ngx_mon_gradient_load(&g->rtt) & 0xffff;
 
-    if (!failed || log > (ngx_mon_gradient_load(&g->rtt) & 0xffff)) {
+    if (!failed || (known && log > known)) {
         ngx_mon_gradient_add(g, conf, log, in_flight);
     }
 

@@ -320,6 +320,13 @@ failures_that_were_fast_do_not_count(void **state)
 {
     ngx_uint_t  i;
 
+    for (i = 0; i < 10000; i++) {
+        now += 1000;
+        ngx_mon_gradient_sample(&g, &conf, now, 10000, 20, 1);
+    }
+
+    assert_int_equal(facts().base, 0);
+
     feed(60, 10000, 5);
     feed(60, 10000, 5);
     feed(60, 10000, 5);
