@@ -5,7 +5,7 @@
 
 
 /*
- * The peers of bench/resilience: one process that serves them all, each on a
+ * The peers of bench/resilience and bench/adaptive: one process that serves them all, each on a
  * port of its own, and does with a request what it is told to on its standard
  * input.
  *
@@ -14,6 +14,8 @@
  *     mode PEER DELAY STATUS PERCENT     DELAY in microseconds, plus or minus
  *                                        a half; PERCENT of the answers have
  *                                        STATUS, and the others 200
+ *     pool PEER SERVERS                  serves so many at once, and the others
+ *                                        one after another; 0: all at once
  *     hang PEER                          takes requests, answers none
  *     down PEER                          refuses connections, closes those
  *                                        it has
@@ -65,7 +67,11 @@ typedef struct {
     long        delay;
     int         status;
     int         percent;
+    int         servers;
+    int         serving;
     conn_t     *conns;
+    conn_t     *line;       /* those that no server is free for */
+    conn_t    **end;
 } peer_t;
 
 
@@ -76,6 +82,8 @@ struct conn_s {
     conn_t     *prev;       /* of the peer */
     conn_t     *next;
     int         waits;      /* with an answer due */
+    int         lines;      /* up, for a server */
+    conn_t     *behind;
     int         status;
     double      due;
     conn_t     *before;     /* among those that wait, by due */
@@ -177,6 +185,28 @@ conn_unwait(conn_t *c)
     *(c->after ? &c->after->before : &last) = c->before;
 
     c->waits = 0;
+    c->peer->serving--;
+}
+
+
+static void
+conn_unline(conn_t *c)
+{
+    conn_t  **p;
+
+    if (!c->lines) {
+        return;
+    }
+
+    for (p = &c->peer->line; *p != c; p = &(*p)->behind) { /* void */ }
+
+    *p = c->behind;
+
+    if (*p == NULL) {
+        c->peer->end = p;
+    }
+
+    c->lines = 0;
 }
 
 
@@ -186,6 +216,7 @@ static void
 conn_close(conn_t *c)
 {
     conn_unwait(c);
+    conn_unline(c);
 
     *(c->prev ? &c->prev->next : &c->peer->conns) = c->next;
 
@@ -243,6 +274,7 @@ conn_wait(conn_t *c, double due)
 
     c->due = due;
     c->waits = 1;
+    c->peer->serving++;
     c->before = prev;
     c->after = prev ? prev->after : first;
 
@@ -263,6 +295,20 @@ conn_answer(conn_t *c)
 
     if (send(c->fd, buf, n, MSG_NOSIGNAL) != n) {
         conn_close(c);
+    }
+}
+
+
+static void
+peer_serve(peer_t *p, double t)
+{
+    conn_t  *c;
+
+    while (p->line && (p->servers == 0 || p->serving < p->servers)) {
+        c = p->line;
+        conn_unline(c);
+        conn_wait(c, t + p->delay / 1e6
+                         * (0.5 + random() / (double) RAND_MAX));
     }
 }
 
@@ -289,7 +335,12 @@ conn_request(conn_t *c)
         return;
     }
 
-    conn_wait(c, t + p->delay / 1e6 * (0.5 + random() / (double) RAND_MAX));
+    c->lines = 1;
+    c->behind = NULL;
+    *p->end = c;
+    p->end = &c->behind;
+
+    peer_serve(p, t);
 }
 
 
@@ -357,6 +408,7 @@ peer_set(peer_t *p, int mode)
 
         if (mode == MODE_HANG) {
             conn_unwait(c);
+            conn_unline(c);
         }
     }
 }
@@ -384,7 +436,7 @@ dump(const char *name)
 static void
 control(char *line)
 {
-    int      n, status, percent;
+    int      n, status, percent, servers;
     long     delay;
     char     name[4096];
 
@@ -395,6 +447,12 @@ control(char *line)
         peers[n].status = status;
         peers[n].percent = percent;
         peer_set(&peers[n], MODE_ANSWER);
+
+    } else if (sscanf(line, "pool %d %d", &n, &servers) == 2
+               && n >= 0 && n < npeers)
+    {
+        peers[n].servers = servers;
+        peer_serve(&peers[n], now());
 
     } else if (sscanf(line, "hang %d", &n) == 1 && n >= 0 && n < npeers) {
         peer_set(&peers[n], MODE_HANG);
@@ -442,14 +500,22 @@ control_read(void)
 static int
 answer_due(void)
 {
+    int      i;
     double   t, left;
     conn_t  *c;
 
     t = now();
 
+    /* those of whom another one has left */
+
+    for (i = 0; i < npeers; i++) {
+        peer_serve(&peers[i], t);
+    }
+
     while (first && first->due <= t) {
         c = first;
         conn_unwait(c);
+        peer_serve(c->peer, t);
         conn_answer(c);
     }
 
@@ -487,6 +553,7 @@ main(int argc, char **argv)
 
     for (i = 0; i < npeers; i++) {
         peers[i].kind = KIND_LISTEN;
+        peers[i].end = &peers[i].line;
         peers[i].port = atoi(argv[i + 1]);
         peer_listen(&peers[i]);
     }
