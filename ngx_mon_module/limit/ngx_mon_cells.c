@@ -105,7 +105,7 @@ ngx_mon_cells_look(const ngx_mon_keys_t *keys, ngx_uint_t piece,
     ngx_uint_t      n;
     ngx_mon_key_t  *k;
 
-    link = ngx_mon_keys_head(keys, piece, (uint32_t) hash);
+    link = ngx_mon_keys_head(keys, (uint32_t) hash);
 
     for (n = 0; /* void */ ; n++) {
         i = __atomic_load_n(link, __ATOMIC_RELAXED);
@@ -330,7 +330,7 @@ ngx_mon_cells_fill(const ngx_mon_keys_t *keys, ngx_uint_t piece,
      * and who takes it finds it by its hash.
      */
 
-    head = ngx_mon_keys_head(keys, piece, (uint32_t) hash);
+    head = ngx_mon_keys_head(keys, (uint32_t) hash);
 
     k->linked = 1;
     __atomic_store_n(&k->next, *head, __ATOMIC_RELAXED);
@@ -352,7 +352,7 @@ ngx_mon_cells_unlink(const ngx_mon_keys_t *keys, ngx_uint_t piece, uint32_t i)
     ngx_mon_key_t  *k;
 
     k = ngx_mon_keys_cell(keys, i);
-    link = ngx_mon_keys_head(keys, piece, k->hash);
+    link = ngx_mon_keys_head(keys, k->hash);
 
     for (n = 0; n < NGX_MON_CELLS_CHAIN; n++) {
 

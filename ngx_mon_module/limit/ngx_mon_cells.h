@@ -108,19 +108,20 @@ _Static_assert(offsetof(ngx_mon_part_t, owner) == offsetof(ngx_mon_key_t, aux),
                "ngx_mon_part_t");
 
 
-static ngx_inline ngx_uint_t
-ngx_mon_keys_piece(const ngx_mon_keys_t *keys, uint64_t hash)
+/* The first cell of its chain stands here: the heads are in order of hashes. */
+static ngx_inline uint32_t *
+ngx_mon_keys_head(const ngx_mon_keys_t *keys, uint32_t hash)
 {
-    return (hash >> 32) * keys->npieces >> 32;
+    return &keys->heads[(uint64_t) hash * keys->ncells >> 32];
 }
 
 
-/* Of a key in this piece: of its hash the lower 32 bits are enough. */
-static ngx_inline uint32_t *
-ngx_mon_keys_head(const ngx_mon_keys_t *keys, ngx_uint_t piece, uint32_t hash)
+/* All of a chain is in the piece of its head. */
+static ngx_inline ngx_uint_t
+ngx_mon_keys_piece(const ngx_mon_keys_t *keys, uint64_t hash)
 {
-    return &keys->heads[piece * keys->each
-                        + ((uint64_t) hash * keys->each >> 32)];
+    return (ngx_mon_keys_head(keys, (uint32_t) hash) - keys->heads)
+           / keys->each;
 }
 
 
@@ -154,6 +155,28 @@ ngx_mon_keys_cells(size_t len)
 }
 
 
+static ngx_inline uint64_t
+ngx_mon_keys_load8(const u_char *p)
+{
+    uint64_t  v;
+
+    memcpy(&v, p, sizeof(uint64_t));
+
+    return v;
+}
+
+
+static ngx_inline uint32_t
+ngx_mon_keys_load4(const u_char *p)
+{
+    uint32_t  v;
+
+    memcpy(&v, p, sizeof(uint32_t));
+
+    return v;
+}
+
+
 /*
  * Whether n bytes in the zone are these.  They may be written meanwhile; then
  * the word is another one, or will be before they are.
@@ -161,29 +184,26 @@ ngx_mon_keys_cells(size_t len)
 static ngx_inline ngx_uint_t
 ngx_mon_keys_same(const u_char *a, const u_char *b, size_t n)
 {
-    uint64_t  x, y;
-    uint32_t  v, w;
+    if (n >= 8) {
 
-    for ( /* void */ ; n >= 8; n -= 8, a += 8, b += 8) {
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-
-        if (x != y) {
-            return 0;
+        for ( /* void */ ; n > 8; n -= 8, a += 8, b += 8) {
+            if (ngx_mon_keys_load8(a) != ngx_mon_keys_load8(b)) {
+                return 0;
+            }
         }
+
+        /* some of them again */
+
+        a -= 8 - n;
+        b -= 8 - n;
+
+        return ngx_mon_keys_load8(a) == ngx_mon_keys_load8(b);
     }
 
     if (n >= 4) {
-        memcpy(&v, a, 4);
-        memcpy(&w, b, 4);
-
-        if (v != w) {
-            return 0;
-        }
-
-        a += 4;
-        b += 4;
-        n -= 4;
+        return ngx_mon_keys_load4(a) == ngx_mon_keys_load4(b)
+               && ngx_mon_keys_load4(a + n - 4)
+                  == ngx_mon_keys_load4(b + n - 4);
     }
 
     for ( /* void */ ; n; n--) {

@@ -207,18 +207,21 @@ ngx_mon_key_t *
 ngx_mon_keys_find(const ngx_mon_keys_t *keys, uint64_t hash,
     const ngx_str_t *key, uint64_t *word)
 {
+    size_t          len;
+    u_char         *data;
     uint64_t        w;
     uint32_t        i;
     ngx_uint_t      n;
     ngx_mon_key_t  *k;
 
-    if (ngx_mon_unlikely(key->len > NGX_MON_KEY_INLINE)) {
+    len = key->len;
+    data = key->data;
+
+    if (ngx_mon_unlikely(len > NGX_MON_KEY_INLINE)) {
         return ngx_mon_keys_find_long(keys, hash, key, word);
     }
 
-    i = __atomic_load_n(ngx_mon_keys_head(keys,
-                                          ngx_mon_keys_piece(keys, hash),
-                                          (uint32_t) hash),
+    i = __atomic_load_n(ngx_mon_keys_head(keys, (uint32_t) hash),
                         __ATOMIC_ACQUIRE);
 
     for (n = NGX_MON_CELLS_CHAIN; n; n--) {
@@ -230,9 +233,8 @@ ngx_mon_keys_find(const ngx_mon_keys_t *keys, uint64_t hash,
         k = ngx_mon_keys_cell(keys, i);
         w = __atomic_load_n(&k->word, __ATOMIC_ACQUIRE);
 
-        if (k->hash == (uint32_t) hash && k->len == key->len
-            && w != NGX_MON_KEY_GONE
-            && ngx_mon_keys_same(k->data, key->data, key->len))
+        if (k->hash == (uint32_t) hash && k->len == len
+            && w != NGX_MON_KEY_GONE && ngx_mon_keys_same(k->data, data, len))
         {
             *word = w;
             return k;
@@ -258,9 +260,7 @@ ngx_mon_keys_find_long(const ngx_mon_keys_t *keys, uint64_t hash,
 
     ngx_mon_keys_fold(&folded, key, hash, buf);
 
-    i = __atomic_load_n(ngx_mon_keys_head(keys,
-                                          ngx_mon_keys_piece(keys, hash),
-                                          (uint32_t) hash),
+    i = __atomic_load_n(ngx_mon_keys_head(keys, (uint32_t) hash),
                         __ATOMIC_ACQUIRE);
 
     for (n = NGX_MON_CELLS_CHAIN; n; n--) {

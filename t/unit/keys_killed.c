@@ -247,7 +247,7 @@ keys_judge_cells(void)
             seen[i] = 1;
             k = ngx_mon_keys_cell(&keys, i);
             check(k->linked);
-            check(ngx_mon_keys_head(&keys, 0, k->hash) == &keys.heads[h]);
+            check(ngx_mon_keys_head(&keys, k->hash) == &keys.heads[h]);
         }
     }
 
