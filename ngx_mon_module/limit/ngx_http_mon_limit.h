@@ -266,7 +266,10 @@ extern const ngx_mon_branch_t  ngx_http_mon_limit_api_zones;
 
 /* ngx_http_mon_limit_delay.c */
 
-/* Makes the request wait for ms milliseconds; what the handler returns. */
+/*
+ * Makes the request wait for ms milliseconds: NGX_AGAIN, what the handler
+ * returns, or NGX_DECLINED where it can't wait.
+ */
 ngx_int_t ngx_http_mon_limit_delay(ngx_http_request_t *r, ngx_msec_t ms);
 
 

@@ -353,6 +353,7 @@ ngx_http_mon_limit_full(ngx_http_request_t *r, ngx_http_mon_limit_try_t *t)
 static ngx_int_t
 ngx_http_mon_limit_pass(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
 {
+    ngx_int_t                  rc;
     ngx_uint_t                 i;
     ngx_msec_t                 ms, max;
     ngx_http_mon_limit_try_t  *t, *slow;
@@ -394,11 +395,14 @@ ngx_http_mon_limit_pass(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ctx->outcome = NGX_HTTP_MON_LIMIT_DELAYED;
+    rc = ngx_http_mon_limit_delay(r, max);
 
-    ngx_http_mon_limit_log(r, slow, "delaying request", NGX_LOG_NOTICE);
+    if (rc == NGX_AGAIN) {
+        ctx->outcome = NGX_HTTP_MON_LIMIT_DELAYED;
+        ngx_http_mon_limit_log(r, slow, "delaying request", NGX_LOG_NOTICE);
+    }
 
-    return ngx_http_mon_limit_delay(r, max);
+    return rc;
 }
 
 
