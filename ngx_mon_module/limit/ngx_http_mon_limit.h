@@ -72,6 +72,10 @@ typedef struct {
 
     ngx_uint_t                  status;
 
+    /* RateLimit-Policy of this rate; and what RateLimit begins with */
+    ngx_str_t                   policy;
+    ngx_str_t                   item;
+
     /* burst: there is a constant one, in rate.burst */
     unsigned                    burst:1;
     unsigned                    delay:1;
@@ -274,6 +278,9 @@ ngx_int_t ngx_http_mon_limit_delay(ngx_http_request_t *r, ngx_msec_t ms);
 
 
 /* ngx_http_mon_limit_filter.c */
+
+/* Makes what is always the same: NGX_OK, or NGX_ERROR without memory. */
+ngx_int_t ngx_http_mon_limit_policy(ngx_conf_t *cf, ngx_http_mon_limit_t *l);
 
 /* Puts the filter of headers in its place. */
 void ngx_http_mon_limit_filter_init(void);

@@ -11,11 +11,19 @@
 
 
 #include "ngx_http_mon_limit.h"
+#include "ngx_mon_text.h"
+
+
+#define NGX_HTTP_MON_LIMIT_POLICY  (sizeof(";q=;w=") - 1 + 2 * NGX_INT64_LEN)
 
 
 static ngx_int_t ngx_http_mon_limit_filter(ngx_http_request_t *r);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_show(
     ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx);
+static ngx_int_t ngx_http_mon_limit_fields(ngx_http_request_t *r,
+    ngx_http_mon_limit_try_t *t, uint64_t window);
+static u_char *ngx_http_mon_limit_text(u_char *p, ngx_http_mon_limit_t *l,
+    const ngx_mon_rate_t *rate);
 static uint64_t ngx_http_mon_limit_window(ngx_http_mon_limit_try_t *t,
     ngx_uint_t rejected);
 static uint64_t ngx_http_mon_limit_seconds(uint64_t ns);
@@ -24,7 +32,14 @@ static ngx_int_t ngx_http_mon_limit_retry(ngx_http_request_t *r,
 static void ngx_http_mon_limit_retries(ngx_http_request_t *r,
     uint64_t *seconds);
 static ngx_int_t ngx_http_mon_limit_header(ngx_http_request_t *r,
-    const char *name, u_char *value, u_char *last);
+    ngx_str_t *name, ngx_str_t *value);
+
+
+static ngx_str_t  ngx_http_mon_limit_names[] = {
+    ngx_string("RateLimit-Policy"),
+    ngx_string("RateLimit"),
+    ngx_string("Retry-After")
+};
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -56,9 +71,7 @@ ngx_http_mon_limit_filter(ngx_http_request_t *r)
 static ngx_mon_noinline ngx_int_t
 ngx_http_mon_limit_show(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
 {
-    u_char                    *p, *policy, *limit;
     uint64_t                   window;
-    ngx_str_t                 *name;
     ngx_uint_t                 rejected, status;
     ngx_http_mon_limit_try_t  *t;
 
@@ -68,27 +81,10 @@ ngx_http_mon_limit_show(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
         return NGX_OK;
     }
 
-    name = &t->limit->zone->quoted;
     rejected = (ctx->outcome == NGX_HTTP_MON_LIMIT_REJECTED);
     window = ngx_http_mon_limit_window(t, rejected);
 
-    p = ngx_pnalloc(r->pool, 2 * (name->len + sizeof(";q=;w=") - 1
-                                  + 2 * NGX_INT64_LEN));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    policy = p;
-    p = ngx_sprintf(p, "%V;q=%uL;w=%uL", name, (uint64_t) t->rate->burst + 1,
-                    ngx_http_mon_limit_seconds(t->rate->limit
-                                               / t->rate->unit));
-    limit = p;
-    p = ngx_sprintf(p, "%V;r=%uL;t=%uL", name, t->g.remaining, window);
-
-    if (ngx_http_mon_limit_header(r, "RateLimit-Policy", policy, limit)
-        != NGX_OK
-        || ngx_http_mon_limit_header(r, "RateLimit", limit, p) != NGX_OK)
-    {
+    if (ngx_http_mon_limit_fields(r, t, window) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -101,6 +97,84 @@ ngx_http_mon_limit_show(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mon_limit_fields(ngx_http_request_t *r, ngx_http_mon_limit_try_t *t,
+    uint64_t window)
+{
+    u_char                *p;
+    ngx_str_t              policy, state;
+    ngx_http_mon_limit_t  *l;
+
+    l = t->limit;
+
+    p = ngx_pnalloc(r->pool, 2 * (l->zone->quoted.len
+                                  + NGX_HTTP_MON_LIMIT_POLICY));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    state.data = p;
+
+    p = ngx_cpymem(p, l->item.data, l->item.len);
+    p = ngx_mon_u64(p, t->g.remaining);
+    *p++ = ';';
+    *p++ = 't';
+    *p++ = '=';
+    p = ngx_mon_u64(p, window);
+
+    state.len = p - state.data;
+
+    policy = l->policy;
+
+    if (t->rate != &l->rate) {
+        policy.data = p;
+        policy.len = ngx_http_mon_limit_text(p, l, t->rate) - p;
+    }
+
+    if (ngx_http_mon_limit_header(r, &ngx_http_mon_limit_names[0], &policy)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mon_limit_header(r, &ngx_http_mon_limit_names[1], &state);
+}
+
+
+ngx_int_t
+ngx_http_mon_limit_policy(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
+{
+    u_char     *p;
+    ngx_str_t  *name;
+
+    name = &l->zone->quoted;
+
+    p = ngx_pnalloc(cf->pool, 2 * (name->len + NGX_HTTP_MON_LIMIT_POLICY));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    l->policy.data = p;
+    p = ngx_http_mon_limit_text(p, l, &l->rate);
+    l->policy.len = p - l->policy.data;
+
+    l->item.data = p;
+    l->item.len = ngx_sprintf(p, "%V;r=", name) - p;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_mon_limit_text(u_char *p, ngx_http_mon_limit_t *l,
+    const ngx_mon_rate_t *rate)
+{
+    return ngx_sprintf(p, "%V;q=%uL;w=%uL", &l->zone->quoted,
+                       (uint64_t) rate->burst + 1,
+                       ngx_http_mon_limit_seconds(rate->limit / rate->unit));
 }
 
 
@@ -147,17 +221,18 @@ ngx_http_mon_limit_seconds(uint64_t ns)
 static ngx_int_t
 ngx_http_mon_limit_retry(ngx_http_request_t *r, uint64_t seconds)
 {
-    u_char  *p;
+    ngx_str_t  value;
 
     ngx_http_mon_limit_retries(r, &seconds);
 
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-    if (p == NULL) {
+    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    return ngx_http_mon_limit_header(r, "Retry-After", p,
-                                     ngx_sprintf(p, "%uL", seconds));
+    value.len = ngx_mon_u64(value.data, seconds) - value.data;
+
+    return ngx_http_mon_limit_header(r, &ngx_http_mon_limit_names[2], &value);
 }
 
 
@@ -200,8 +275,8 @@ ngx_http_mon_limit_retries(ngx_http_request_t *r, uint64_t *seconds)
 
 
 static ngx_int_t
-ngx_http_mon_limit_header(ngx_http_request_t *r, const char *name,
-    u_char *value, u_char *last)
+ngx_http_mon_limit_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -213,10 +288,8 @@ ngx_http_mon_limit_header(ngx_http_request_t *r, const char *name,
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
     h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = value;
-    h->value.len = last - value;
+    h->key = *name;
+    h->value = *value;
 
     return NGX_OK;
 }
