@@ -429,5 +429,5 @@ ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
         return NGX_ERROR;
     }
 
-    return ngx_http_mon_limit_policy(cf, l);
+    return NGX_OK;
 }

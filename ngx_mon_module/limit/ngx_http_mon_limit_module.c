@@ -100,7 +100,9 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
 
     for (i = 0; i < mcf->limits.nelts; i++) {
 
-        if (ngx_http_mon_limit_resolve(cf, l[i]) != NGX_OK) {
+        if (ngx_http_mon_limit_resolve(cf, l[i]) != NGX_OK
+            || ngx_http_mon_limit_policy(cf, l[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 

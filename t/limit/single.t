@@ -23,7 +23,7 @@ EOC
 
 $t->run();
 
-is($t->get('/?k=a')->{status}, $_, $_) for 200, 200, 429;
+is($t->get('/?k=a')->{status}, $_, "one: $_") for 200, 200, 429;
 is($t->get("/quick?k=$_")->{status}, 200, 'quick') for 1 .. 20, 20;
 
 # what is idle is seen to be so within a minute
