@@ -46,6 +46,16 @@ def ours(key=None, words='', size='16m', server=BARE):
         + server.replace('%LIMIT%', f'mon_limit zone=one {words};')
 
 
+def conn(key):
+    """limit_conn, without the module."""
+    return f'limit_conn_zone {key} zone=one:16m;' \
+        + BARE.replace('%LIMIT%', 'limit_conn one 1000;')
+
+
+def concurrency(words):
+    return ZONE + BARE.replace('%LIMIT%', f'mon_concurrency {words};')
+
+
 def instructions(options):
     t = Table('Instructions of a limit, one worker, '
               f'{CONNS} keep-alive clients, empty_gif',
@@ -69,6 +79,11 @@ def instructions(options):
         ('limit_req', 'a new one each', plain(arg), False, new, 0, None),
         ('mon_limit headers=off', 'a new one each', ours(arg, 'headers=off'),
          True, new, 0, None),
+        ('limit_conn', 'address', conn(addr), False, '/', 0, None),
+        ('mon_concurrency', 'address',
+         concurrency(f'max=1000 key={addr} size=16m'), True, '/', 0, 450),
+        ('mon_concurrency', 'none', concurrency('max=1000 queue=1000'), True,
+         '/', 0, 450),
     ]
 
     for what, key, http, module, uri, before, budget in cases:
