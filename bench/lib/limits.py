@@ -81,7 +81,7 @@ def instructions(options):
          True, new, 0, None),
         ('limit_conn', 'address', conn(addr), False, '/', 0, None),
         ('mon_concurrency', 'address',
-         concurrency(f'max=1000 key={addr} size=16m'), True, '/', 0, 450),
+         concurrency(f'max=1000 key={addr} size=16m'), True, '/', 0, None),
         ('mon_concurrency', 'none', concurrency('max=1000 queue=1000'), True,
          '/', 0, 450),
     ]

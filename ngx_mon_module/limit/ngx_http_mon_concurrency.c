@@ -7,9 +7,6 @@
 #include "ngx_http_mon_concurrency.h"
 
 
-static ngx_http_mon_conc_ctx_t *ngx_http_mon_conc_create(
-    ngx_http_request_t *r, ngx_array_t *limits);
-static ngx_int_t ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx);
 static ngx_int_t ngx_http_mon_conc_refuse(ngx_http_mon_conc_ctx_t *ctx,
     ngx_http_mon_conc_t *c, ngx_uint_t outcome);
 static ngx_int_t ngx_http_mon_conc_wait(ngx_http_mon_conc_ctx_t *ctx,
@@ -20,6 +17,136 @@ static void ngx_http_mon_conc_over(ngx_event_t *ev);
 static void ngx_http_mon_conc_stop(ngx_http_mon_conc_ctx_t *ctx);
 static void ngx_http_mon_conc_release(ngx_http_mon_conc_ctx_t *ctx);
 static void ngx_http_mon_conc_cleanup(void *data);
+
+
+static ngx_mon_inline ngx_http_mon_conc_ctx_t *
+ngx_http_mon_conc_create(ngx_http_request_t *r, ngx_array_t *limits)
+{
+    ngx_http_mon_conc_ctx_t  *ctx;
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_mon_conc_ctx_t)
+                              + limits->nelts
+                                * sizeof(ngx_http_mon_conc_permit_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ctx->request = r;
+    ctx->limits = limits;
+    ctx->state = NGX_HTTP_MON_CONC_BEGAN;
+    ctx->outcome = NGX_MON_LIMIT_CONC;
+    ctx->status = 0;
+    ctx->n = 0;
+    ctx->begun = 0;
+    ctx->wait = NULL;
+
+    ctx->cleanup.handler = ngx_http_mon_conc_cleanup;
+    ctx->cleanup.data = ctx;
+    ctx->cleanup.next = r->pool->cleanup;
+    r->pool->cleanup = &ctx->cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_mon_concurrency_module);
+
+    return ctx;
+}
+
+
+/* r->ctx is wiped by redirects */
+
+ngx_http_mon_conc_ctx_t *
+ngx_http_mon_conc_find(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_mon_conc_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_concurrency_module);
+
+    if (ctx || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_mon_conc_cleanup) {
+            ngx_http_set_ctx(r, cln->data, ngx_http_mon_concurrency_module);
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* as most requests get it: at once */
+
+static ngx_mon_inline ngx_uint_t
+ngx_http_mon_conc_quick(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
+{
+    uint32_t                    node;
+    ngx_http_mon_conc_state_t  *s;
+
+    s = c->state;
+
+    if (c->key || s == NULL || s->permit.self == 0) {
+        return 0;
+    }
+
+    node = ngx_mon_permit_quick(&s->permit);
+
+    if (node == 0) {
+        return 0;
+    }
+
+    ctx->permits[ctx->n].state = s;
+    ctx->permits[ctx->n].node = node;
+
+    return 1;
+}
+
+
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx)
+{
+    ngx_int_t             rc;
+    ngx_http_mon_conc_t  *c;
+
+    ctx->state = NGX_HTTP_MON_CONC_BEGAN;
+
+    while (ctx->n < ctx->limits->nelts) {
+
+        c = ((ngx_http_mon_conc_t **) ctx->limits->elts)[ctx->n];
+
+        if (ngx_mon_likely(ngx_http_mon_conc_quick(ctx, c))) {
+            ctx->n++;
+            continue;
+        }
+
+        rc = ngx_http_mon_conc_enter(ctx, c);
+
+        if (rc == NGX_DONE) {
+            return ngx_http_mon_conc_wait(ctx, c->timeout);
+        }
+
+        if (rc == NGX_BUSY) {
+            return ngx_http_mon_conc_refuse(ctx, c,
+                                            NGX_MON_LIMIT_CONC_REJECTED);
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_http_mon_conc_release(ctx);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->n++;
+    }
+
+    ctx->state = NGX_HTTP_MON_CONC_DONE;
+
+    if (ngx_http_mon_conc_adaptive) {
+        ngx_http_mon_conc_through(ctx);
+    }
+
+    return NGX_DECLINED;
+}
 
 
 /* a request is judged once, where it comes to first */
@@ -76,100 +203,6 @@ ngx_http_mon_conc_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_http_mon_conc_ctx_t *
-ngx_http_mon_conc_create(ngx_http_request_t *r, ngx_array_t *limits)
-{
-    size_t                    size;
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_mon_conc_ctx_t  *ctx;
-
-    size = sizeof(ngx_http_mon_conc_ctx_t)
-           + limits->nelts * sizeof(ngx_http_mon_conc_permit_t);
-
-    cln = ngx_pool_cleanup_add(r->pool, size);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, size);
-
-    ctx->request = r;
-    ctx->limits = limits;
-    ctx->outcome = NGX_MON_LIMIT_CONC;
-
-    cln->handler = ngx_http_mon_conc_cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_mon_concurrency_module);
-
-    return ctx;
-}
-
-
-/* r->ctx is wiped by redirects */
-
-ngx_http_mon_conc_ctx_t *
-ngx_http_mon_conc_find(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_mon_conc_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_mon_concurrency_module);
-
-    if (ctx || !(r->internal || r->filter_finalize)) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_mon_conc_cleanup) {
-            ngx_http_set_ctx(r, cln->data, ngx_http_mon_concurrency_module);
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx)
-{
-    ngx_int_t             rc;
-    ngx_http_mon_conc_t  *c;
-
-    ctx->state = NGX_HTTP_MON_CONC_BEGAN;
-
-    while (ctx->n < ctx->limits->nelts) {
-
-        c = ((ngx_http_mon_conc_t **) ctx->limits->elts)[ctx->n];
-
-        rc = ngx_http_mon_conc_enter(ctx, c);
-
-        if (rc == NGX_DONE) {
-            return ngx_http_mon_conc_wait(ctx, c->timeout);
-        }
-
-        if (rc == NGX_BUSY) {
-            return ngx_http_mon_conc_refuse(ctx, c,
-                                            NGX_MON_LIMIT_CONC_REJECTED);
-        }
-
-        if (rc == NGX_ERROR) {
-            ngx_http_mon_conc_release(ctx);
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ctx->n++;
-    }
-
-    ctx->state = NGX_HTTP_MON_CONC_DONE;
-
-    ngx_http_mon_conc_through(ctx);
-
-    return NGX_DECLINED;
-}
-
-
 static ngx_int_t
 ngx_http_mon_conc_refuse(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c,
     ngx_uint_t outcome)
@@ -191,11 +224,13 @@ ngx_http_mon_conc_refuse(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c,
 static ngx_int_t
 ngx_http_mon_conc_wait(ngx_http_mon_conc_ctx_t *ctx, ngx_msec_t timeout)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_mon_conc_wait_t  *w;
 
     r = ctx->request;
     c = r->connection;
+    w = ctx->wait;
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
@@ -210,15 +245,15 @@ ngx_http_mon_conc_wait(ngx_http_mon_conc_ctx_t *ctx, ngx_msec_t timeout)
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_mon_conc_write;
 
-    ctx->over.handler = ngx_http_mon_conc_over;
-    ctx->over.data = ctx;
-    ctx->over.log = c->log;
+    w->over.handler = ngx_http_mon_conc_over;
+    w->over.data = ctx;
+    w->over.log = c->log;
 
-    ctx->timer.handler = ngx_http_mon_conc_expired;
-    ctx->timer.data = ctx;
-    ctx->timer.log = c->log;
+    w->timer.handler = ngx_http_mon_conc_expired;
+    w->timer.data = ctx;
+    w->timer.log = c->log;
 
-    ngx_add_timer(&ctx->timer, timeout);
+    ngx_add_timer(&w->timer, timeout);
 
     return NGX_AGAIN;
 }
@@ -238,7 +273,7 @@ ngx_http_mon_conc_granted(ngx_http_mon_conc_ctx_t *ctx)
 {
     ctx->state = NGX_HTTP_MON_CONC_GRANTED;
 
-    ngx_post_event(&ctx->over, &ngx_posted_events);
+    ngx_post_event(&ctx->wait->over, &ngx_posted_events);
 }
 
 
@@ -257,7 +292,7 @@ ngx_http_mon_conc_expired(ngx_event_t *ev)
 
     ctx->state = NGX_HTTP_MON_CONC_EXPIRED;
 
-    ngx_post_event(&ctx->over, &ngx_posted_events);
+    ngx_post_event(&ctx->wait->over, &ngx_posted_events);
 }
 
 
@@ -279,8 +314,8 @@ ngx_http_mon_conc_over(ngx_event_t *ev)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "mon concurrency: %ui", ctx->state);
 
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (ctx->wait->timer.timer_set) {
+        ngx_del_timer(&ctx->wait->timer);
     }
 
     if (r->write_event_handler != ngx_http_mon_conc_write) {
@@ -309,15 +344,25 @@ ngx_http_mon_conc_over(ngx_event_t *ev)
 }
 
 
+/* what it was granted is one of those that it has */
+
 static void
 ngx_http_mon_conc_stop(ngx_http_mon_conc_ctx_t *ctx)
 {
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (ctx->state == NGX_HTTP_MON_CONC_WAITS) {
+        (void) ngx_http_mon_conc_quit(&ctx->permits[ctx->n]);
     }
 
-    if (ctx->over.posted) {
-        ngx_delete_posted_event(&ctx->over);
+    if (ctx->state == NGX_HTTP_MON_CONC_GRANTED) {
+        ctx->n++;
+    }
+
+    if (ctx->wait->timer.timer_set) {
+        ngx_del_timer(&ctx->wait->timer);
+    }
+
+    if (ctx->wait->over.posted) {
+        ngx_delete_posted_event(&ctx->wait->over);
     }
 }
 
@@ -325,23 +370,17 @@ ngx_http_mon_conc_stop(ngx_http_mon_conc_ctx_t *ctx)
 static void
 ngx_http_mon_conc_release(ngx_http_mon_conc_ctx_t *ctx)
 {
-    ngx_uint_t  i, n;
+    ngx_uint_t  i;
 
-    n = ctx->n;
-
-    if (ctx->state == NGX_HTTP_MON_CONC_WAITS) {
-        (void) ngx_http_mon_conc_quit(&ctx->permits[n]);
+    if (ctx->wait) {
+        ngx_http_mon_conc_stop(ctx);
     }
 
-    if (ctx->state == NGX_HTTP_MON_CONC_GRANTED) {
-        n++;
+    if (ctx->begun) {
+        ngx_http_mon_conc_left(ctx);
     }
 
-    ngx_http_mon_conc_stop(ctx);
-
-    ngx_http_mon_conc_left(ctx);
-
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < ctx->n; i++) {
         ngx_http_mon_conc_give(&ctx->permits[i]);
     }
 

@@ -54,6 +54,8 @@ struct ngx_http_mon_conc_s {
 
     /* NULL: all requests are limited together */
     ngx_http_complex_value_t    *key;
+    /* of the variable that the key is, or NGX_ERROR */
+    ngx_int_t                    variable;
     size_t                       size;
 
     /* where it was configured: its array of a location, and its number */
@@ -103,6 +105,14 @@ typedef struct {
 } ngx_http_mon_conc_permit_t;
 
 
+/* the timeout, and what is posted when the wait is over */
+
+typedef struct {
+    ngx_event_t                  timer;
+    ngx_event_t                  over;
+} ngx_http_mon_conc_wait_t;
+
+
 /* a request; those of its permits that are taken, and the one it waits for */
 
 #define NGX_HTTP_MON_CONC_BEGAN    0
@@ -112,6 +122,8 @@ typedef struct {
 #define NGX_HTTP_MON_CONC_DONE     4
 
 struct ngx_http_mon_conc_ctx_s {
+    ngx_pool_cleanup_t           cleanup;
+
     ngx_http_request_t          *request;
     ngx_array_t                 *limits;
     ngx_uint_t                   state;
@@ -123,9 +135,8 @@ struct ngx_http_mon_conc_ctx_s {
     uint64_t                     begun;
     ngx_msec_t                   begun_ms;
 
-    /* the timeout, and what is posted when the wait is over */
-    ngx_event_t                  timer;
-    ngx_event_t                  over;
+    /* NULL unless it has waited */
+    ngx_http_mon_conc_wait_t    *wait;
 
     ngx_http_mon_conc_permit_t   permits[];
 };
@@ -203,11 +214,8 @@ ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
 
 /* ngx_http_mon_concurrency_zone.c */
 
-/* The init callback of a limiter's zone. */
-ngx_int_t ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data);
-
-/* The bytes of a zone for a limiter. */
-size_t ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c);
+/* Adds the zone of a limiter.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_mon_conc_zone(ngx_conf_t *cf, ngx_http_mon_conc_t *c);
 
 /* The configuration took effect: its limits hold. */
 void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
@@ -249,6 +257,7 @@ extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
 void ngx_http_mon_conc_filter_init(void);
 
 /* The request has all of its permits; it ends, maybe without an answer. */
+extern ngx_mon_hot ngx_uint_t  ngx_http_mon_conc_adaptive;
 void ngx_http_mon_conc_through(ngx_http_mon_conc_ctx_t *ctx);
 void ngx_http_mon_conc_left(ngx_http_mon_conc_ctx_t *ctx);
 

@@ -25,6 +25,8 @@ static uint64_t ngx_http_mon_conc_read_time(ngx_http_mon_conc_ctx_t *ctx);
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
+ngx_uint_t                     ngx_http_mon_conc_adaptive;
+
 const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient = {
     NGX_MON_GRADIENT_MIN,
     NGX_MON_GRADIENT_MAX
@@ -36,6 +38,8 @@ ngx_http_mon_conc_filter_init(void)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_mon_conc_filter;
+
+    ngx_http_mon_conc_adaptive = 1;
 }
 
 

@@ -44,6 +44,8 @@ static ngx_int_t ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
     ngx_str_t *value);
 static ngx_int_t ngx_http_mon_conc_size(ngx_conf_t *cf,
     ngx_http_mon_conc_t *c, ngx_str_t *value);
+static ngx_int_t ngx_http_mon_conc_variable(ngx_conf_t *cf,
+    ngx_str_t *value);
 static char *ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
     ngx_uint_t seen);
 static void ngx_http_mon_conc_place(ngx_http_mon_conc_t *c, ngx_str_t *server,
@@ -56,8 +58,6 @@ static ngx_int_t ngx_http_mon_conc_unique(ngx_conf_t *cf,
     ngx_http_mon_conc_main_conf_t *ccmf, ngx_uint_t i);
 static ngx_uint_t ngx_http_mon_conc_same(ngx_http_mon_conc_t *a,
     ngx_http_mon_conc_t *b);
-static ngx_int_t ngx_http_mon_conc_zone(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c);
 static ngx_int_t ngx_libc_cdecl ngx_http_mon_conc_cmp(const void *one,
     const void *two);
 
@@ -300,7 +300,43 @@ ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
     ccv.value = value;
     ccv.complex_value = c->key;
 
-    return ngx_http_compile_complex_value(&ccv);
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    c->variable = ngx_http_mon_conc_variable(cf, value);
+
+    return NGX_OK;
+}
+
+
+/* the number of the variable that the key is, and nothing else */
+
+static ngx_int_t
+ngx_http_mon_conc_variable(ngx_conf_t *cf, ngx_str_t *value)
+{
+    u_char      ch;
+    ngx_str_t   name;
+    ngx_uint_t  i;
+
+    if (value->len < 2 || value->data[0] != '$') {
+        return NGX_ERROR;
+    }
+
+    name.data = value->data + 1;
+    name.len = value->len - 1;
+
+    for (i = 0; i < name.len; i++) {
+        ch = name.data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || ch == '_' || (i && ch >= '0' && ch <= '9')))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_get_variable_index(cf, &name);
 }
 
 
@@ -537,36 +573,4 @@ ngx_http_mon_conc_same(ngx_http_mon_conc_t *a, ngx_http_mon_conc_t *b)
            && a->queue == b->queue && a->timeout == b->timeout
            && a->status == b->status && (a->key == NULL) == (b->key == NULL)
            && a->size == b->size;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_zone(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
-{
-    ngx_str_t        name;
-    ngx_shm_zone_t  *zone;
-
-    name.data = ngx_pnalloc(cf->pool, sizeof("mon_concurrency_keys:")
-                                      + c->name.len);
-    if (name.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* what is in the one kind can't be used as the other */
-
-    name.len = ngx_sprintf(name.data, c->key ? "mon_concurrency_keys:%V"
-                                             : "mon_concurrency:%V", &c->name)
-               - name.data;
-    name.data[name.len] = '\0';
-
-    zone = ngx_shared_memory_add(cf, &name, ngx_http_mon_conc_zone_size(c),
-                                 &ngx_http_mon_concurrency_module);
-    if (zone == NULL) {
-        return NGX_ERROR;
-    }
-
-    zone->init = ngx_http_mon_conc_init_zone;
-    zone->data = c;
-
-    return NGX_OK;
 }

@@ -26,6 +26,9 @@ static void ngx_http_mon_conc_told(ngx_http_mon_conc_state_t *s,
 /* of this process, those that no configuration has any more among them */
 static ngx_http_mon_conc_state_t  *ngx_http_mon_conc_states;
 
+/* of all of them */
+static ngx_uint_t                  ngx_http_mon_conc_nwaiting;
+
 static ngx_connection_t            ngx_http_mon_conc_dumb;
 
 
@@ -217,6 +220,7 @@ ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
 
     s->waiting[node] = ctx;
     s->nwaiting++;
+    ngx_http_mon_conc_nwaiting++;
 
     if (!s->poll.timer_set) {
         ngx_add_timer(&s->poll, NGX_HTTP_MON_CONC_POLL);
@@ -243,6 +247,7 @@ ngx_http_mon_conc_quit(ngx_http_mon_conc_permit_t *permit)
     if (ngx_mon_permit_quit(&s->permit, node) == NGX_OK) {
         s->waiting[node] = NULL;
         s->nwaiting--;
+        ngx_http_mon_conc_nwaiting--;
         return NGX_OK;
     }
 
@@ -286,6 +291,10 @@ ngx_http_mon_conc_loop(void)
 {
     ngx_http_mon_conc_state_t  *s;
 
+    if (ngx_http_mon_conc_nwaiting == 0) {
+        return;
+    }
+
     for (s = ngx_http_mon_conc_states; s; s = s->next) {
         if (s->nwaiting && s->permit.self) {
             ngx_http_mon_conc_read(s);
@@ -328,6 +337,7 @@ ngx_http_mon_conc_told(ngx_http_mon_conc_state_t *s, uint32_t node)
 
         s->waiting[node] = NULL;
         s->nwaiting--;
+        ngx_http_mon_conc_nwaiting--;
 
         ngx_http_mon_conc_granted(ctx);
     }

@@ -11,10 +11,14 @@
 #define NGX_HTTP_MON_CONC_TRIES  100000
 
 
-static ngx_int_t ngx_http_mon_conc_take(ngx_http_mon_conc_t *c,
-    uint32_t node);
-static ngx_int_t ngx_http_mon_conc_take_key(ngx_http_mon_conc_t *c,
-    uint32_t node, ngx_str_t *key);
+static ngx_int_t ngx_http_mon_conc_key(ngx_http_request_t *r,
+    ngx_http_mon_conc_t *c, ngx_str_t *key);
+static ngx_int_t ngx_http_mon_conc_join(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c, uint32_t entry, uint64_t w);
+static ngx_int_t ngx_http_mon_conc_take(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c);
+static ngx_int_t ngx_http_mon_conc_take_key(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c, ngx_str_t *key);
 static ngx_int_t ngx_http_mon_conc_make_key(ngx_http_mon_conc_t *c,
     uint32_t node, ngx_str_t *key, uint64_t hash);
 
@@ -22,55 +26,122 @@ static ngx_int_t ngx_http_mon_conc_make_key(ngx_http_mon_conc_t *c,
 ngx_int_t
 ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
 {
-    uint32_t                    node;
-    ngx_int_t                   rc;
-    ngx_str_t                   key;
-    ngx_http_mon_conc_state_t  *s;
+    uint32_t                     node;
+    ngx_int_t                    rc;
+    ngx_str_t                    key;
+    ngx_mon_permit_t            *p;
+    ngx_http_mon_conc_state_t   *s;
+    ngx_http_mon_conc_permit_t  *permit;
 
     s = c->state;
+
+    permit = &ctx->permits[ctx->n];
+    permit->state = NULL;
 
     if (s == NULL || s->permit.self == 0) {
         return NGX_DECLINED;
     }
 
     if (c->key) {
+        rc = ngx_http_mon_conc_key(ctx->request, c, &key);
 
-        if (ngx_http_complex_value(ctx->request, c->key, &key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (key.len == 0) {
-            return NGX_DECLINED;
+        if (rc != NGX_OK) {
+            return rc;
         }
     }
 
-    node = ngx_mon_permit_node(&s->permit);
+    p = &s->permit;
+    node = ngx_mon_permit_node(p);
 
     if (node == 0) {
         return NGX_BUSY;
     }
 
-    rc = c->key ? ngx_http_mon_conc_take_key(c, node, &key)
-                : ngx_http_mon_conc_take(c, node);
+    permit->state = s;
+    permit->node = node;
+
+    if (c->key) {
+        rc = ngx_http_mon_conc_take_key(ctx, c, &key);
+
+    } else {
+        rc = ngx_mon_permit_take(p, 0, node, ngx_mon_permit_word(p, 0));
+
+        if (ngx_mon_unlikely(rc != NGX_OK)) {
+            rc = ngx_http_mon_conc_take(ctx, c);
+        }
+    }
+
+    if (ngx_mon_likely(rc == NGX_OK)) {
+        return NGX_OK;
+    }
 
     if (rc == NGX_BUSY) {
-        ngx_mon_permit_drop(&s->permit, node);
+        ngx_mon_permit_drop(p, node);
         return NGX_BUSY;
     }
 
-    ctx->permits[ctx->n].state = s;
-    ctx->permits[ctx->n].node = node;
+    return ngx_http_mon_conc_waits(s, ctx, node);
+}
 
-    if (rc == NGX_DONE) {
-        return ngx_http_mon_conc_waits(s, ctx, node);
+
+/* NGX_DECLINED: it is empty */
+
+static ngx_int_t
+ngx_http_mon_conc_key(ngx_http_request_t *r, ngx_http_mon_conc_t *c,
+    ngx_str_t *key)
+{
+    ngx_http_variable_value_t  *v;
+
+    if (c->variable == NGX_ERROR) {
+
+        if (ngx_http_complex_value(r, c->key, key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return key->len ? NGX_OK : NGX_DECLINED;
     }
+
+    /* without a script */
+
+    v = ngx_http_get_flushed_variable(r, c->variable);
+
+    if (v == NULL || v->not_found || v->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    key->data = v->data;
+    key->len = v->len;
 
     return NGX_OK;
 }
 
 
+/* waits in the queue, if there is one */
+
 static ngx_int_t
-ngx_http_mon_conc_take(ngx_http_mon_conc_t *c, uint32_t node)
+ngx_http_mon_conc_join(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c,
+    uint32_t entry, uint64_t w)
+{
+    if (c->queue == 0) {
+        return NGX_BUSY;
+    }
+
+    if (ctx->wait == NULL) {
+        ctx->wait = ngx_pcalloc(ctx->request->pool,
+                                sizeof(ngx_http_mon_conc_wait_t));
+
+        if (ctx->wait == NULL) {
+            return NGX_BUSY;
+        }
+    }
+
+    return ngx_mon_permit_join(&c->state->permit, entry,
+                               ctx->permits[ctx->n].node, w, c->queue);
+}
+
+
+static ngx_int_t
+ngx_http_mon_conc_take(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
 {
     uint64_t           w;
     ngx_int_t          rc;
@@ -82,10 +153,10 @@ ngx_http_mon_conc_take(ngx_http_mon_conc_t *c, uint32_t node)
     for (i = 0; i < NGX_HTTP_MON_CONC_TRIES; i++) {
 
         w = ngx_mon_permit_word(p, 0);
-        rc = ngx_mon_permit_take(p, 0, node, w);
+        rc = ngx_mon_permit_take(p, 0, ctx->permits[ctx->n].node, w);
 
-        if (rc == NGX_BUSY && c->queue) {
-            rc = ngx_mon_permit_join(p, 0, node, w, c->queue);
+        if (rc == NGX_BUSY) {
+            rc = ngx_http_mon_conc_join(ctx, c, 0, w);
         }
 
         if (rc != NGX_AGAIN) {
@@ -98,10 +169,10 @@ ngx_http_mon_conc_take(ngx_http_mon_conc_t *c, uint32_t node)
 
 
 static ngx_int_t
-ngx_http_mon_conc_take_key(ngx_http_mon_conc_t *c, uint32_t node,
-    ngx_str_t *key)
+ngx_http_mon_conc_take_key(ngx_http_mon_conc_ctx_t *ctx,
+    ngx_http_mon_conc_t *c, ngx_str_t *key)
 {
-    uint32_t                    entry;
+    uint32_t                    entry, node;
     uint64_t                    w, hash;
     ngx_int_t                   rc;
     ngx_uint_t                  i;
@@ -109,6 +180,7 @@ ngx_http_mon_conc_take_key(ngx_http_mon_conc_t *c, uint32_t node,
     ngx_http_mon_conc_state_t  *s;
 
     s = c->state;
+    node = ctx->permits[ctx->n].node;
     hash = ngx_mon_keys_hash(&s->keys, key);
 
     for (i = 0; i < NGX_HTTP_MON_CONC_TRIES; i++) {
@@ -128,8 +200,8 @@ ngx_http_mon_conc_take_key(ngx_http_mon_conc_t *c, uint32_t node,
         entry = k - s->keys.cells;
         rc = ngx_mon_permit_take(&s->permit, entry, node, w);
 
-        if (rc == NGX_BUSY && c->queue) {
-            rc = ngx_mon_permit_join(&s->permit, entry, node, w, c->queue);
+        if (rc == NGX_BUSY) {
+            rc = ngx_http_mon_conc_join(ctx, c, entry, w);
         }
 
         if (rc != NGX_AGAIN) {

@@ -13,6 +13,9 @@
 
 
 static ngx_uint_t ngx_http_mon_conc_nodes(ngx_http_mon_conc_t *c);
+static size_t ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c);
+static ngx_int_t ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
 static ngx_http_mon_conc_shared_t *ngx_http_mon_conc_make(
     ngx_slab_pool_t *pool, ngx_http_mon_conc_t *c);
 static ngx_uint_t ngx_http_mon_conc_other_key(ngx_http_mon_conc_t *c,
@@ -38,7 +41,7 @@ ngx_http_mon_conc_nodes(ngx_http_mon_conc_t *c)
 }
 
 
-size_t
+static size_t
 ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c)
 {
     size_t  size, pages;
@@ -57,6 +60,38 @@ ngx_http_mon_conc_zone_size(ngx_http_mon_conc_t *c)
 
 
 ngx_int_t
+ngx_http_mon_conc_zone(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
+{
+    ngx_str_t        name;
+    ngx_shm_zone_t  *zone;
+
+    name.data = ngx_pnalloc(cf->pool, sizeof("mon_concurrency_keys:")
+                                      + c->name.len);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* what is in the one kind can't be used as the other */
+
+    name.len = ngx_sprintf(name.data, c->key ? "mon_concurrency_keys:%V"
+                                             : "mon_concurrency:%V", &c->name)
+               - name.data;
+    name.data[name.len] = '\0';
+
+    zone = ngx_shared_memory_add(cf, &name, ngx_http_mon_conc_zone_size(c),
+                                 &ngx_http_mon_concurrency_module);
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->init = ngx_http_mon_conc_init_zone;
+    zone->data = c;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_mon_conc_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_http_mon_conc_t  *c, *old;

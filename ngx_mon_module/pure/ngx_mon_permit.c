@@ -12,8 +12,13 @@
 #define NGX_MON_PERMIT_HOARD  128
 
 
-static void ngx_mon_permit_mark(ngx_mon_permit_t *p, uint32_t entry,
-    uint64_t w);
+/* what each request calls is one function */
+#define ngx_mon_permit_inline  static inline __attribute__((always_inline))
+#define ngx_mon_permit_rare    static __attribute__((noinline))
+
+
+ngx_mon_permit_rare void ngx_mon_permit_mark(ngx_mon_permit_t *p,
+    uint32_t entry, uint64_t w);
 static void ngx_mon_permit_fetch(ngx_mon_permit_t *p);
 static uint32_t ngx_mon_permit_fetch_one(ngx_mon_permit_t *p);
 static void ngx_mon_permit_return(ngx_mon_permit_t *p);
@@ -87,17 +92,21 @@ ngx_mon_permit_leave(ngx_mon_permit_t *p)
 }
 
 
-void
-ngx_mon_permit_begin(ngx_mon_permit_t *p, ngx_uint_t what, uint32_t node,
+ngx_mon_permit_inline uint64_t
+ngx_mon_permit_make(ngx_mon_permit_t *p, uint64_t held, uint64_t waiting)
+{
+    return held | waiting << 20 | (uint64_t) p->self << 40
+           | (uint64_t) p->number << 50;
+}
+
+
+/* the number is another one than that in the word */
+
+ngx_mon_permit_inline void
+ngx_mon_permit_announce(ngx_mon_permit_t *p, ngx_uint_t what, uint32_t node,
     uint64_t w)
 {
-    p->number++;
-
-    if (ngx_mon_permit_by(w) == p->self
-        && ngx_mon_permit_number(w) == (p->number & 0x3fff))
-    {
-        p->number++;
-    }
+    p->number += 1 + (w >> 50 == ((p->number + 1) & 0x3fff));
 
     __atomic_store_n(&p->shared->procs[p->self - 1].pending,
                      (uint64_t) p->number << 32 | what << 28 | node,
@@ -105,19 +114,40 @@ ngx_mon_permit_begin(ngx_mon_permit_t *p, ngx_uint_t what, uint32_t node,
 }
 
 
-void
-ngx_mon_permit_end(ngx_mon_permit_t *p)
+ngx_mon_permit_inline void
+ngx_mon_permit_known(ngx_mon_permit_t *p)
 {
     __atomic_store_n(&p->shared->procs[p->self - 1].pending, 0,
                      __ATOMIC_RELEASE);
 }
 
 
-static ngx_inline uint64_t
-ngx_mon_permit_make(ngx_mon_permit_t *p, uint64_t held, uint64_t waiting)
+ngx_mon_permit_inline ngx_uint_t
+ngx_mon_permit_change(ngx_mon_permit_t *p, ngx_mon_permit_entry_t *e,
+    uint32_t entry, uint64_t w, uint64_t held, uint64_t waiting)
 {
-    return held | waiting << 20 | (uint64_t) p->self << 40
-           | (uint64_t) (p->number & 0x3fff) << 50;
+    if (ngx_mon_permit_by(w) != p->self) {
+        ngx_mon_permit_mark(p, entry, w);
+    }
+
+    return __atomic_compare_exchange_n(&e->word, &w,
+                                       ngx_mon_permit_make(p, held, waiting),
+                                       0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+
+void
+ngx_mon_permit_begin(ngx_mon_permit_t *p, ngx_uint_t what, uint32_t node,
+    uint64_t w)
+{
+    ngx_mon_permit_announce(p, what, node, w);
+}
+
+
+void
+ngx_mon_permit_end(ngx_mon_permit_t *p)
+{
+    ngx_mon_permit_known(p);
 }
 
 
@@ -125,23 +155,14 @@ ngx_uint_t
 ngx_mon_permit_swap(ngx_mon_permit_t *p, uint32_t entry, uint64_t w,
     uint64_t held, uint64_t waiting)
 {
-    ngx_mon_permit_entry_t  *e;
-
-    e = ngx_mon_permit_entry(p, entry);
-
-    if (ngx_mon_permit_by(w) != p->self) {
-        ngx_mon_permit_mark(p, entry, w);
-    }
-
-    return __atomic_compare_exchange_n(&e->word, &w,
-                                       ngx_mon_permit_make(p, held, waiting),
-                                       0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return ngx_mon_permit_change(p, ngx_mon_permit_entry(p, entry), entry, w,
+                                 held, waiting);
 }
 
 
 /* whose word it is may be killed before it knows that it has done it */
 
-static void
+ngx_mon_permit_rare void
 ngx_mon_permit_mark(ngx_mon_permit_t *p, uint32_t entry, uint64_t w)
 {
     uint32_t                new;
@@ -197,20 +218,64 @@ ngx_mon_permit_take(ngx_mon_permit_t *p, uint32_t entry, uint32_t node,
         return NGX_BUSY;
     }
 
-    n = ngx_mon_permit_at(p, node);
+    /* its own, it has been looked at */
+
+    n = &p->shared->nodes[node - 1];
 
     ngx_mon_permit_set(&n->entry, entry);
-    ngx_mon_permit_begin(p, NGX_MON_PERMIT_TAKE, node, w);
+    ngx_mon_permit_announce(p, NGX_MON_PERMIT_TAKE, node, w);
 
-    rc = ngx_mon_permit_swap(p, entry, w, ngx_mon_permit_held(w) + 1, 0);
+    rc = ngx_mon_permit_change(p, ngx_mon_permit_entry(p, entry), entry, w,
+                               ngx_mon_permit_held(w) + 1, 0);
 
     if (rc) {
         ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_HELD);
     }
 
-    ngx_mon_permit_end(p);
+    ngx_mon_permit_known(p);
 
     return rc ? NGX_OK : NGX_AGAIN;
+}
+
+
+uint32_t
+ngx_mon_permit_quick(ngx_mon_permit_t *p)
+{
+    uint32_t                  node;
+    uint64_t                  w;
+    ngx_uint_t                rc;
+    ngx_mon_permit_node_t    *n;
+    ngx_mon_permit_shared_t  *s;
+
+    s = p->shared;
+    node = p->free;
+
+    w = __atomic_load_n(&s->entry.word, __ATOMIC_ACQUIRE);
+
+    if (node - 1 >= s->nnodes || ngx_mon_permit_waiting(w)
+        || ngx_mon_permit_held(w) >= __atomic_load_n(&s->limit,
+                                                     __ATOMIC_RELAXED))
+    {
+        return 0;
+    }
+
+    n = &s->nodes[node - 1];
+
+    ngx_mon_permit_set(&n->entry, 0);
+    ngx_mon_permit_announce(p, NGX_MON_PERMIT_TAKE, node, w);
+
+    rc = ngx_mon_permit_change(p, &s->entry, 0, w, ngx_mon_permit_held(w) + 1,
+                               0);
+    if (rc) {
+        ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_HELD);
+
+        p->free = n->next;
+        p->nfree--;
+    }
+
+    ngx_mon_permit_known(p);
+
+    return rc ? node : 0;
 }
 
 
@@ -268,16 +333,19 @@ ngx_mon_permit_idle(const ngx_mon_permit_t *p,
 void
 ngx_mon_permit_give(ngx_mon_permit_t *p, uint32_t node)
 {
-    uint32_t                entry;
-    uint64_t                w;
-    ngx_uint_t              rc;
-    ngx_mon_permit_node_t  *n;
+    uint32_t                 entry;
+    uint64_t                 w;
+    ngx_uint_t               rc;
+    ngx_mon_permit_node_t   *n;
+    ngx_mon_permit_entry_t  *e;
 
-    n = ngx_mon_permit_at(p, node);
+    n = &p->shared->nodes[node - 1];
     entry = n->entry;
+    e = ngx_mon_permit_entry(p, entry);
 
     do {
-        w = ngx_mon_permit_word(p, entry);
+        w = e ? __atomic_load_n(&e->word, __ATOMIC_ACQUIRE)
+              : NGX_MON_PERMIT_GONE;
 
         if (ngx_mon_permit_waiting(w) || ngx_mon_permit_held(w) == 0) {
 
@@ -289,15 +357,15 @@ ngx_mon_permit_give(ngx_mon_permit_t *p, uint32_t node)
             break;
         }
 
-        ngx_mon_permit_begin(p, NGX_MON_PERMIT_GIVE, node, w);
+        ngx_mon_permit_announce(p, NGX_MON_PERMIT_GIVE, node, w);
 
-        rc = ngx_mon_permit_swap(p, entry, w, ngx_mon_permit_held(w) - 1, 0);
-
+        rc = ngx_mon_permit_change(p, e, entry, w, ngx_mon_permit_held(w) - 1,
+                                   0);
         if (rc) {
             ngx_mon_permit_set(&n->state, NGX_MON_PERMIT_FREE);
         }
 
-        ngx_mon_permit_end(p);
+        ngx_mon_permit_known(p);
 
     } while (!rc);
 
@@ -343,7 +411,7 @@ ngx_mon_permit_node(ngx_mon_permit_t *p)
 void
 ngx_mon_permit_drop(ngx_mon_permit_t *p, uint32_t node)
 {
-    ngx_mon_permit_at(p, node)->next = p->free;
+    p->shared->nodes[node - 1].next = p->free;
 
     p->free = node;
     p->nfree++;

@@ -188,9 +188,15 @@ ngx_int_t ngx_mon_permit_take(ngx_mon_permit_t *p, uint32_t entry,
     uint32_t node, uint64_t word);
 
 /*
- * The same for an entry that is not there: it is to be made with the word that
- * ngx_mon_permit_new() returns; then ngx_mon_permit_made() is called, or, when
- * somebody else has made it or it can't be, ngx_mon_permit_end().
+ * Takes a permit where there is but one entry, if that can be done at once:
+ * the number of the node, or 0.
+ */
+uint32_t ngx_mon_permit_quick(ngx_mon_permit_t *p);
+
+/*
+ * As ngx_mon_permit_take(), of an entry that is not there: it is to be made
+ * with the word that ngx_mon_permit_new() returns; then _made() is called, or,
+ * when somebody else has made it or it can't be, ngx_mon_permit_end().
  */
 uint64_t ngx_mon_permit_new(ngx_mon_permit_t *p, uint32_t node);
 void ngx_mon_permit_made(ngx_mon_permit_t *p, uint32_t node, uint32_t entry);

@@ -127,6 +127,11 @@ permit_take(ngx_mon_permit_t *p, uint32_t entry)
     }
 
     ngx_mon_permit_drop(p, node);
+
+    /* nor at once */
+
+    check(keyed || p == &other || ngx_mon_permit_quick(p) == 0);
+
     return 0;
 }
 
@@ -413,6 +418,14 @@ step_work(void)
 
         if (keyed) {
             ngx_mon_permit_give(&other, step_make(&other, k));
+
+        } else {
+            a = permit_take(&other, k);
+            b = ngx_mon_permit_quick(&other);
+            check(b);
+
+            ngx_mon_permit_give(&other, b);
+            ngx_mon_permit_give(&other, a);
         }
 
         /* of three permits one is taken */
@@ -785,7 +798,7 @@ crowd_work(uint64_t pid)
         crowd_enter(&other);
         crowd_leave(&other, node);
 
-        node = permit_take(&other, 0);
+        node = ngx_mon_permit_quick(&other);
 
         if (node) {
             crowd_enter(&other);
