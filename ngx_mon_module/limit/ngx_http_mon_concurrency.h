@@ -94,6 +94,7 @@ struct ngx_http_mon_conc_state_s {
 
     /* the running configuration has it */
     ngx_uint_t                   used;
+    ngx_uint_t                   ticks;
 
     ngx_http_mon_conc_state_t   *next;
 };

@@ -65,7 +65,7 @@ ngx_http_mon_conc_begin(ngx_cycle_t *cycle,
         s->used = 1;
         s->gradient = c[i]->adaptive ? &c[i]->shared->gradient : NULL;
 
-        ngx_mon_permit_recover(&s->permit);
+        (void) ngx_mon_permit_recover(&s->permit, 1);
         ngx_mon_permit_serve(&s->permit);
     }
 
@@ -387,7 +387,8 @@ ngx_http_mon_conc_tick(ngx_cycle_t *cycle, ngx_uint_t leader)
         }
 
         if (leader) {
-            ngx_mon_permit_recover(&s->permit);
+            (void) ngx_mon_permit_recover(&s->permit,
+                                         (++s->ticks % 16) == 0);
             ngx_mon_permit_serve(&s->permit);
 
             if (s->keys.cells) {

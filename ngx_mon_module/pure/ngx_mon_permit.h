@@ -124,7 +124,7 @@ _Static_assert(sizeof(ngx_mon_permit_proc_t) == 64, "ngx_mon_permit_proc_t");
 
 typedef struct ngx_mon_permit_s  ngx_mon_permit_t;
 
-/* Whether the process of that pid and start is gone. */
+/* Whether the process of that pid and start is gone; 0: by its pid alone. */
 typedef ngx_uint_t (*ngx_mon_permit_gone_pt)(uint64_t pid, uint64_t start);
 
 /* A process has got mail, and had none. */
@@ -279,10 +279,11 @@ void ngx_mon_permit_give_locked(ngx_mon_permit_t *p, uint32_t node);
 void ngx_mon_permit_repair_locked(ngx_mon_permit_t *p);
 
 /*
- * Takes back what processes hold that are gone, and grants it to others.
+ * Takes back what processes hold that are gone, and grants it to others; with
+ * reused set also of those whose pid another one has got, which takes longer.
  * Returns how many they were.
  */
-ngx_uint_t ngx_mon_permit_recover(ngx_mon_permit_t *p);
+ngx_uint_t ngx_mon_permit_recover(ngx_mon_permit_t *p, ngx_uint_t reused);
 
 /* The same for one process, gone or not, which remains one. */
 void ngx_mon_permit_recover_locked(ngx_mon_permit_t *p, uint32_t proc);

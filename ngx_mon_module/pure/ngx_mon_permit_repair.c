@@ -282,7 +282,7 @@ ngx_mon_permit_merge(ngx_mon_permit_t *p, uint32_t a, uint32_t b)
 
 
 ngx_uint_t
-ngx_mon_permit_recover(ngx_mon_permit_t *p)
+ngx_mon_permit_recover(ngx_mon_permit_t *p, ngx_uint_t reused)
 {
     uint32_t                i;
     ngx_uint_t              n;
@@ -295,7 +295,7 @@ ngx_mon_permit_recover(ngx_mon_permit_t *p)
         proc = ngx_mon_permit_proc(p, i);
 
         if (i == p->self || proc->pid == 0
-            || !p->gone(proc->pid, proc->start))
+            || !p->gone(proc->pid, reused ? proc->start : 0))
         {
             continue;
         }

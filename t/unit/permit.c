@@ -481,7 +481,7 @@ static void
 step_recovers(void)
 {
     gone[0] = 1003;
-    check(ngx_mon_permit_recover(&other) == 1);
+    check(ngx_mon_permit_recover(&other, 1) == 1);
     ngx_mon_permit_leave(&other);
 }
 
@@ -542,7 +542,7 @@ step_recover(ngx_uint_t meanwhile)
     gone[0] = 1002;
     gone[1] = 1003;
 
-    (void) ngx_mon_permit_recover(&self);
+    (void) ngx_mon_permit_recover(&self, 1);
     ngx_mon_permit_serve(&self);
 
     held = 0;
@@ -859,7 +859,7 @@ permit_crowd(void **state)
             }
         }
 
-        (void) ngx_mon_permit_recover(&self);
+        (void) ngx_mon_permit_recover(&self, 1);
 
         pids[i] = crowd_start();
     }
