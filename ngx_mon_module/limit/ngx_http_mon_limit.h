@@ -51,6 +51,13 @@ typedef struct {
 
     ngx_mon_rate_t             rate;
     ngx_str_t                  text;      /* of the rate */
+
+    /*
+     * The largest allowance of its limits, nanoseconds; varies: there are
+     * others that come by variables.
+     */
+    uint64_t                   most;
+    ngx_uint_t                 varies;
 } ngx_http_mon_limit_zone_t;
 
 

@@ -400,7 +400,7 @@ ngx_http_mon_limit_enum(ngx_http_mon_limit_t *l, ngx_uint_t param,
 ngx_int_t
 ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
 {
-    uint64_t  burst;
+    uint64_t  burst, most;
 
     l->zone = l->shm_zone->data;
 
@@ -427,6 +427,14 @@ ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
                       l->burst ? &l->burst_word : &l->rate_word,
                       &l->file, l->line);
         return NGX_ERROR;
+    }
+
+    if (l->rate_value || l->burst_value) {
+        l->zone->varies = 1;
+
+    } else {
+        most = (l->rate.limit - 1) / l->rate.unit + 1;
+        l->zone->most = ngx_max(l->zone->most, most);
     }
 
     return NGX_OK;

@@ -11,6 +11,10 @@
 #define NGX_HTTP_MON_LIMIT_TRIES  256
 
 
+static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_beyond(
+    ngx_http_mon_limit_try_t *t, uint64_t now);
+static uint64_t ngx_http_mon_limit_bound(ngx_http_mon_limit_try_t *t,
+    uint64_t ahead);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_convert(
     ngx_http_mon_limit_try_t *t, uint64_t now);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_make(
@@ -55,19 +59,14 @@ ngx_http_mon_limit_check(ngx_http_mon_limit_try_t *t, uint64_t now)
             return;
         }
 
-        if (t->g.next == t->word) {
+        if (t->g.next != t->word) {
 
-            if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE) == t->word) {
+            if (ngx_http_mon_limit_beyond(t, now) == NGX_OK) {
                 return;
             }
 
-            continue;
-        }
-
-        /* too far ahead for the rate, that was a lower one */
-
-        if (__atomic_compare_exchange_n(&t->key->word, &t->word, t->g.next, 0,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        } else if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE)
+                   == t->word)
         {
             return;
         }
@@ -79,6 +78,80 @@ ngx_http_mon_limit_check(ngx_http_mon_limit_try_t *t, uint64_t now)
     t->word = 0;
 
     ngx_mon_gcra_judge(t->rate, 0, now, t->cost, &t->g);
+}
+
+
+/*
+ * The word is further ahead than the rate allows: it was a lower one before,
+ * or another limit of the zone has a larger burst.  What no limit of the zone
+ * can have done is taken back; but what was charged to one is not given back
+ * by another that refuses, and is waited for.  NGX_DECLINED: the word has
+ * changed.
+ */
+
+static ngx_mon_noinline ngx_int_t
+ngx_http_mon_limit_beyond(ngx_http_mon_limit_try_t *t, uint64_t now)
+{
+    uint64_t  at, ahead, bound, next, more;
+
+    at = now * t->rate->unit;
+    ahead = t->word - at;
+    bound = ngx_http_mon_limit_bound(t, ahead);
+
+    if (ahead > bound) {
+        next = at + bound;
+
+        if (next + 1 <= 1) {
+            next = 1;
+        }
+
+        if (!__atomic_compare_exchange_n(&t->key->word, &t->word, next, 0,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        {
+            return NGX_DECLINED;
+        }
+
+        t->word = next;
+        ahead = bound;
+
+    } else if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE) != t->word) {
+        return NGX_DECLINED;
+    }
+
+    more = (ahead - t->rate->limit + t->rate->unit - 1) / t->rate->unit;
+
+    t->g.ahead += more;
+    t->g.reset += more;
+
+    if (t->g.wait != (uint64_t) -1) {
+        t->g.wait += more;
+    }
+
+    return NGX_OK;
+}
+
+
+/* ticks, not below the limit of this rate, and those of the zone's constants */
+
+static uint64_t
+ngx_http_mon_limit_bound(ngx_http_mon_limit_try_t *t, uint64_t ahead)
+{
+    ngx_http_mon_limit_t  *l;
+    unsigned __int128      most;
+
+    l = t->limit;
+
+    if (l->zone->varies && !l->rate_value && !l->burst_value) {
+        return ahead;
+    }
+
+    most = (unsigned __int128) l->zone->most * t->rate->unit;
+
+    if (most > ahead) {
+        return ahead;
+    }
+
+    return ngx_max((uint64_t) most, t->rate->limit);
 }
 
 
@@ -192,6 +265,10 @@ ngx_http_mon_limit_again(ngx_http_mon_limit_try_t *t, uint64_t now)
     }
 
     ngx_mon_gcra_judge(t->rate, t->word, now, t->cost, &t->g);
+
+    if (!t->g.allowed) {
+        ngx_http_mon_limit_check(t, now);
+    }
 }
 
 
