@@ -39,9 +39,12 @@ sub alive {
 sub exit_status {
 	my ($pid) = @_;
 
-	# it may have ended as it was looked at, and not be reaped
+	# one that has ended is reaped once all of its threads have
 
-	alive($pid);
+	poll(10, sub {
+		alive($pid);
+		defined $status{$pid} || !-e "/proc/$pid";
+	});
 
 	return $status{$pid};
 }
