@@ -75,19 +75,26 @@ ok(wait_for(sub {
 $t->reload();
 
 $clients[1000 + $_] = $t->client(timeout => 60) for 0 .. 99;
-$clients[$_]->send_request('GET', "/wait/go/$_") for 1000 .. 1099;
 $left{$_} = 1 for 1000 .. 1099;
 
 my $queued = 0;
 
-ok(wait_for(sub {
+sub stable {
 	my $last = $queued;
 
 	$queued = $t->metric('nginx_http_concurrency_queued');
 	select undef, undef, undef, 0.2;
 
 	return $queued > 100 && $queued == $last;
-}, 20, 'a stable queue'), 'a hundred more');
+}
+
+ok(wait_for(\&stable, 20, 'a stable queue'), 'those who are left');
+
+for my $n (map { 1000 + $_ * 20 } 0 .. 4) {
+	$clients[$_]->send_request('GET', "/wait/go/$_") for $n .. $n + 19;
+	gauge('queued', $queued + 20) or last;
+	$queued += 20;
+}
 
 is($t->metric('nginx_http_concurrency_in_flight'), 4, 'four in flight');
 
