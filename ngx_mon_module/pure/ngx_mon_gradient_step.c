@@ -22,7 +22,7 @@
 /* windows that raise the limit until it is raised by twice as much */
 #define NGX_MON_GRADIENT_EASE       4
 
-/* windows that shrink the limit until a probe is called for */
+/* windows that shrink the limit until a probe is believed at once */
 #define NGX_MON_GRADIENT_STRAIN     4
 
 /* a logarithm: by how much one probe may raise the base */
@@ -324,15 +324,13 @@ ngx_mon_gradient_rise(ngx_mon_gradient_state_t *s,
 
     rise = (w->log - s->base) * ngx_mon_gradient_belief(s, w) / 2;
 
-    if (s->strain >= NGX_MON_GRADIENT_STRAIN) {
-        return rise;
-    }
-
     if (s->solo) {
         return 0;
     }
 
-    if (rise <= NGX_MON_GRADIENT_RISE) {
+    if (rise <= NGX_MON_GRADIENT_RISE
+        || s->strain >= NGX_MON_GRADIENT_STRAIN)
+    {
         s->doubt = 0;
         return rise;
     }
@@ -404,13 +402,8 @@ ngx_mon_gradient_step(ngx_mon_gradient_state_t *s,
     s->rtt = ngx_max(w->log, 1);
 
     if (w->near && s->gradient < NGX_MON_GRADIENT_PPM
-        && s->phase == NGX_MON_GRADIENT_STEADY)
+        && s->phase == NGX_MON_GRADIENT_STEADY && s->now >= s->due)
     {
-        if (s->now >= s->due) {
-            ngx_mon_gradient_probe(s, w);
-
-        } else if (s->strain >= NGX_MON_GRADIENT_STRAIN) {
-            ngx_mon_gradient_hurry(s, 0);
-        }
+        ngx_mon_gradient_probe(s, w);
     }
 }

@@ -421,6 +421,22 @@ several_hosts_do_not_drift(void **state)
             assert_true(r[i].p99 <= 2 * 48000);
             assert_true(r[i].base <= 42000);
         }
+
+        /* where latencies differ much they do not share evenly */
+
+        conf_init(&conf, "hosts, exponential", 1, EXPONENTIAL);
+        conf.hosts = hosts;
+
+        for (i = 0; i < 3; i++) {
+            conf_part(&conf, 60, 64, 40000, 3);
+        }
+
+        queue_run(&conf, r);
+
+        for (i = 0; i < 3; i++) {
+            assert_true(r[i].rate >= 0.9 * 1600);
+            assert_true(r[i].p99 <= 6 * 40000 * 4.6);
+        }
     }
 }
 
