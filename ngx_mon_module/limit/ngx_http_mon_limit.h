@@ -48,6 +48,8 @@ typedef struct {
     ngx_http_complex_value_t   key;
     /* of the variable, where that is all of the key, or NGX_ERROR */
     ngx_int_t                  index;
+    /* that is $binary_remote_addr */
+    ngx_uint_t                 address;
 
     ngx_mon_rate_t             rate;
     ngx_str_t                  text;      /* of the rate */

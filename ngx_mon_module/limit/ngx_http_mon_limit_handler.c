@@ -13,6 +13,8 @@
 
 static ngx_int_t ngx_http_mon_limit_simple(ngx_http_request_t *r,
     ngx_http_mon_limit_t *l);
+static ngx_inline ngx_int_t ngx_http_mon_limit_text(ngx_http_request_t *r,
+    ngx_http_mon_limit_zone_t *zone, ngx_str_t *text);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_long(
     ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx,
     ngx_http_mon_limit_t *l, ngx_str_t *text);
@@ -76,16 +78,10 @@ ngx_http_mon_limit_simple(ngx_http_request_t *r, ngx_http_mon_limit_t *l)
     ngx_str_t                   text;
     ngx_mon_key_t              *key;
     ngx_http_mon_limit_ctx_t   *ctx;
-    ngx_http_variable_value_t  *v;
 
-    v = ngx_http_get_flushed_variable(r, l->zone->index);
-
-    if (v == NULL || v->not_found || v->len == 0) {
+    if (ngx_http_mon_limit_text(r, l->zone, &text) != NGX_OK) {
         return NGX_DECLINED;
     }
-
-    text.len = v->len;
-    text.data = v->data;
 
     ctx = ngx_http_mon_limit_create(r, 0);
 
@@ -119,6 +115,37 @@ ngx_http_mon_limit_simple(ngx_http_request_t *r, ngx_http_mon_limit_t *l)
     }
 
     return ngx_http_mon_limit_long(r, ctx, l, &text);
+}
+
+
+/* an address of IPv4, the most usual key, without asking for the variable */
+
+static ngx_inline ngx_int_t
+ngx_http_mon_limit_text(ngx_http_request_t *r,
+    ngx_http_mon_limit_zone_t *zone, ngx_str_t *text)
+{
+    struct sockaddr_in         *sin;
+    ngx_http_variable_value_t  *v;
+
+    sin = (struct sockaddr_in *) r->connection->sockaddr;
+
+    if (zone->address && ngx_mon_likely(sin->sin_family == AF_INET)) {
+        text->len = 4;
+        text->data = (u_char *) &sin->sin_addr;
+
+        return NGX_OK;
+    }
+
+    v = ngx_http_get_flushed_variable(r, zone->index);
+
+    if (v == NULL || v->not_found || v->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    text->len = v->len;
+    text->data = v->data;
+
+    return NGX_OK;
 }
 
 

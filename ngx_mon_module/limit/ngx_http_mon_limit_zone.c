@@ -114,6 +114,11 @@ ngx_http_mon_limit_zone_key(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone)
     }
 
     zone->index = ngx_http_get_variable_index(cf, &name);
+    zone->address = (name.len == sizeof("binary_remote_addr") - 1
+                     && ngx_strncasecmp(name.data,
+                                        (u_char *) "binary_remote_addr",
+                                        name.len)
+                        == 0);
 
     return (zone->index == NGX_ERROR) ? NGX_ERROR : NGX_OK;
 }
