@@ -233,6 +233,89 @@ count(int port, char **argv)
 }
 
 
+/* how often the text begins in what comes, which may come in any pieces */
+
+typedef struct {
+    const char  *text;
+    size_t       matched;
+    long         found;
+} search_t;
+
+
+static void
+search(search_t *s, const char *p, size_t len)
+{
+    for ( /* void */ ; len; len--, p++) {
+
+        if (*p != s->text[s->matched]) {
+            s->matched = (*p == s->text[0]);
+
+        } else if (s->text[++s->matched] == '\0') {
+            s->matched = 0;
+            s->found++;
+        }
+    }
+}
+
+
+/*
+ * client many PORT URI N DEPTH: one connection, so many requests in it at a
+ * time
+ */
+
+static void
+many(int port, char **argv)
+{
+    int        n, depth, i, len;
+    char      *requests, *p;
+    conn_t    *c = &conns[0];
+    ssize_t    got;
+    search_t   all = { "HTTP/1.1 ", 0, 0 };
+    search_t   good = { "HTTP/1.1 200", 0, 0 };
+
+    n = atoi(argv[1]);
+    depth = atoi(argv[2]);
+    requests = malloc(depth * 4200);
+
+    if (requests == NULL) {
+        die("no memory");
+    }
+
+    conn_open(c, port, 0);
+
+    for (i = 0; i < n; /* void */) {
+
+        for (p = requests, len = 0; len < depth && i < n; len++, i++) {
+            p += sprintf(p, "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n",
+                         numbered(argv[0], i));
+        }
+
+        if (send(c->fd, requests, p - requests, MSG_NOSIGNAL)
+            != p - requests)
+        {
+            die("send failed");
+        }
+
+        while (good.found < i) {
+            got = recv(c->fd, c->buf, sizeof(c->buf), 0);
+            if (got <= 0) {
+                die("connection closed or timed out");
+            }
+
+            search(&all, c->buf, got);
+            search(&good, c->buf, got);
+
+            if (all.found > good.found + 1) {
+                die("not a 200 response");
+            }
+        }
+    }
+
+    free(requests);
+    printf("requests %d\n", n);
+}
+
+
 /* opens a connection to each worker: /pid answers with the worker's pid */
 
 static void
@@ -460,6 +543,7 @@ main(int argc, char **argv)
         { "count", count, 3 },
         { "fill", fill, 4 },
         { "latency", latency, 3 },
+        { "many", many, 3 },
         { "scrape", scrape, 2 },
         { "stall", stall, 2 }
     };

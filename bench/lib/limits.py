@@ -75,7 +75,7 @@ def instructions(options):
         ('mon_limit', 'address', ours(addr), True, '/', 0, None),
         ('limit_req', f'one of {FEW}', plain(arg), False, known, FEW, None),
         ('mon_limit headers=off', f'one of {FEW}', ours(arg, 'headers=off'),
-         True, known, FEW, 450),
+         True, known, FEW, None),
         ('limit_req', 'a new one each', plain(arg), False, new, 0, None),
         ('mon_limit headers=off', 'a new one each', ours(arg, 'headers=off'),
          True, new, 0, None),
@@ -119,5 +119,118 @@ def instructions(options):
         describe(name, r, 'bench/run f --functions')
 
 
+def used(s):
+    """Bytes of the zone that are in use, and that are memory by now."""
+    return s.metric('nginx_shared_zone_used_bytes.*zone="one"'), resident(s)
+
+
+def resident(s):
+    """Of all zones, of the one process that has touched them."""
+    with open(f'/proc/{s.worker_pids()[0]}/status') as f:
+        return int(re.search(r'RssShmem:\s*(\d+)', f.read()).group(1)) * 1024
+
+
+def memory(options):
+    t = Table(f'Memory of {KEYS} keys, $arg_k of 7 bytes, one worker',
+              f'client many PORT URI {KEYS} 64; '
+              'nginx_shared_zone_used_bytes, RssShmem',
+              ['', 'zone', 'bytes a key', 'resident', 'keys kept', 'budget',
+               ''])
+    node = None
+
+    for what, size, http in (
+            ('limit_req', 136, ZONE + plain('$arg_k', '136m', SERVER)),
+            ('limit_req', 72, ZONE + plain('$arg_k', '72m', SERVER)),
+            ('mon_limit', 72, ours('$arg_k', 'headers=off', '72m', SERVER))):
+
+        # a key stays until its rate has given back what it used
+        with Server(http.replace(HIGH, 'rate=1r/m')) as s:
+            before, touched = used(s)
+            s.client('many', '/?k=%07d', KEYS, 64)
+            after, rss = used(s)
+
+            if what == 'mon_limit':
+                # all of the zone is divided into cells from the start
+                each = after / s.metric('nginx_http_limit_keys_capacity')
+                kept = s.metric('nginx_http_limit_keys[^_]')
+            else:
+                # it makes room in a zone that is full by forgetting others
+                node = node or (after - before) / KEYS
+                each = node
+                kept = (after - before) / node
+
+            t.row(what, f'{size}m', f'{each:.0f}',
+                  f'{(rss - touched) / kept:.0f}', f'{kept:.0f}',
+                  f'{node:.0f}' if what == 'mon_limit' else '',
+                  t.judge('memory of a key', each, node)
+                  if what == 'mon_limit' else '')
+
+    t.note('limit_req makes room in a zone that is full by forgetting the '
+           'keys that were used least recently, whatever they have used up.')
+    t.print()
+
+
+def latency(options):
+    seconds, connections = 1, 32
+    t = Table('One hot key, 4 workers, empty_gif',
+              f'wrk -t1 -c{connections} -d{seconds}s --latency, {ROUNDS} '
+              'rounds in turn',
+              ['', 'requests/s', 'p50 µs', 'p99 µs', 'of the first, paired',
+               'budget', ''])
+    addr = '$binary_remote_addr'
+    cases = [('limit_req + mon_zone', ZONE + plain(addr), True),
+             ('mon_limit headers=off', ours(addr, 'headers=off'), True),
+             ('mon_limit', ours(addr), True),
+             ('limit_req, no module', plain(addr), False)]
+    servers = [Server(http, module=module, workers=4, first=True)
+               for _, http, module in cases]
+    rounds = [[] for _ in cases]
+
+    try:
+        for n in range(ROUNDS + 1):
+            # who comes first changes, too
+            for i in sorted(range(len(cases)),
+                            key=lambda i: (i + n) % len(cases)):
+                r = wrk(servers[i], seconds, connections)
+                if n:
+                    rounds[i].append(r)
+    finally:
+        for s in servers:
+            s.stop()
+
+    for (name, _, _), r in zip(cases, rounds):
+        ratio = statistics.median(a[2] / b[2]
+                                  for a, b in zip(r, rounds[0])) * 100
+        budget = 110 if name == 'mon_limit headers=off' else None
+        t.row(name, *(f'{statistics.median(v):.0f}' for v in zip(*r)),
+              f'{ratio:.0f} %', f'{budget} %' if budget else '',
+              t.judge(f'p99 of {name}, percent of limit_req', ratio, budget))
+
+    t.note(f'{len(CPUS)} cores for 4 workers and the client.')
+    t.print()
+
+
+def wrk(server, seconds, connections):
+    """Requests a second, p50 and p99 in microseconds."""
+    out = subprocess.run(
+        ['wrk', '-t1', f'-c{connections}', f'-d{seconds}s', '--latency',
+         f'http://127.0.0.1:{server.port}/'],
+        preexec_fn=on_cpus(CPUS, True), start_new_session=True, check=True,
+        capture_output=True, text=True).stdout
+    if 'Non-2xx' in out or 'Socket errors' in out:
+        raise Error('wrk: ' + out)
+
+    unit = {'us': 1, 'ms': 1e3, 's': 1e6}
+    found = {q: float(v) * unit[u] for q, v, u in
+             re.findall(r'(50|99)%\s+([\d.]+)(us|ms|s)', out)}
+    rate = float(re.search(r'Requests/sec:\s*([\d.]+)', out).group(1))
+
+    return rate, found['50'], found['99']
+
+
 def run(options):
     instructions(options)
+
+    if not options.only:
+        memory(options)
+        latency(options)
