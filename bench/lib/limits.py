@@ -17,6 +17,8 @@ ROUNDS = int(os.environ.get('BENCH_ROUNDS', 15))
 
 ZONE = 'mon_zone mon 8m;'
 HIGH = 'rate=100000r/s'
+# a key stays until its rate has given back what it used
+LOW = 'rate=1r/m'
 
 SERVER = '''
 server {
@@ -98,7 +100,7 @@ def instructions(options):
                                       ours() if module else plain(), module,
                                       uri)
 
-        r = per_request(name, http, module, uri, before)
+        r = per_request(name, http.replace(HIGH, LOW), module, uri, before)
         added = r['total'] - bases[base]['total']
         t.row(what, key, f'{added:+.0f}', budget or '',
               t.judge(name, added, budget),
@@ -143,8 +145,7 @@ def memory(options):
             ('limit_req', 72, ZONE + plain('$arg_k', '72m', SERVER)),
             ('mon_limit', 72, ours('$arg_k', 'headers=off', '72m', SERVER))):
 
-        # a key stays until its rate has given back what it used
-        with Server(http.replace(HIGH, 'rate=1r/m')) as s:
+        with Server(http.replace(HIGH, LOW)) as s:
             before, touched = used(s)
             s.client('many', '/?k=%07d', KEYS, 64)
             after, rss = used(s)
