@@ -13,7 +13,7 @@ from instructions import CONNS, N, describe, per_request
 KEYS = int(os.environ.get('BENCH_KEYS', 1000000))
 # looked up among so many in instructions: each takes a while under valgrind
 FEW = int(os.environ.get('BENCH_FEW_KEYS', 20000))
-ROUNDS = int(os.environ.get('BENCH_ROUNDS', 15))
+ROUNDS = int(os.environ.get('BENCH_ROUNDS', 20))
 
 ZONE = 'mon_zone mon 8m;'
 HIGH = 'rate=100000r/s'
