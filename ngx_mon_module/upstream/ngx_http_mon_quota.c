@@ -192,6 +192,10 @@ ngx_http_mon_quota_refused(ngx_http_mon_quota_t *q, ngx_http_request_t *r,
 
     ngx_http_mon_quota_count(q, NGX_MON_QUOTA_REJECTED);
 
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "limiting requests to upstream \"%V\"",
+                  &q->hook->upstream->label);
+
     seconds = (wait && wait != (uint64_t) -1) ? (wait - 1) / 1000000000 + 1
                                               : 1;
 

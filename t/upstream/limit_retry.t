@@ -51,6 +51,7 @@ $upstreams
 
 server {
     listen 127.0.0.1:%%PORT_8080%%;
+    proxy_set_header Connection close;
     add_header X-Peers \$upstream_addr always;
     add_header X-Status \$upstream_status always;
     $locations
