@@ -35,6 +35,8 @@ server {
 
 GUARDED = PROXY.replace('%GUARD%', 'mon_breaker; mon_outlier;')
 ALL = PROXY.replace('%GUARD%', 'mon_breaker; mon_outlier; mon_retry;')
+LIMITED = PROXY.replace('%GUARD%', 'mon_limit rate=1000000r/s burst=1000000;')
+PEERS = LIMITED.replace('burst=1000000', 'burst=1000000 per=peer')
 PROXY = PROXY.replace('%GUARD%', '')
 
 ALLOCATOR = re.compile(r'malloc|free|memalign|unlink_chunk|perturb')
@@ -63,6 +65,10 @@ CASES = [
      ZONE + GUARDED, True, 'proxy_pass + mon_zone', 150),
     ('proxy_pass + mon_zone, breaker + outlier + retry + deadline',
      ZONE + 'mon_deadline 10s;' + ALL, True, 'proxy_pass + mon_zone', None),
+    ('proxy_pass + mon_zone, mon_limit of the upstream',
+     ZONE + LIMITED, True, 'proxy_pass + mon_zone', 450),
+    ('proxy_pass + mon_zone, mon_limit of its peers',
+     ZONE + PEERS, True, 'proxy_pass + mon_zone', None),
 ]
 
 

@@ -78,6 +78,52 @@ ngx_int_t ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now,
 /* Gives one request back that was taken. */
 void ngx_mon_allowance_refund(ngx_mon_allowance_t *a);
 
+
+/*
+ * The usual case of ngx_mon_allowance_take(), nothing but this: 1, a request
+ * was taken, or 0, that is to be asked what there is.
+ */
+static ngx_inline ngx_uint_t
+ngx_mon_allowance_quick(ngx_mon_allowance_t *a, uint64_t now)
+{
+    uint64_t  t, tat, next;
+
+    if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) != a->current) {
+        return 0;
+    }
+
+    t = now * a->rate.unit;
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
+    next = (tat == 0 || (int64_t) (tat - t) <= 0) ? t : tat;
+    next += a->rate.cost;
+
+    /* a word that is gone, or a state that is none, is not usual */
+
+    return next - t <= a->rate.limit && tat + 1 != 0 && next + 1 > 1
+           && __atomic_compare_exchange_n(a->word, &tat, next, 0,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+
+/* The same, of ngx_mon_allowance_ask(): nothing is taken. */
+static ngx_inline ngx_uint_t
+ngx_mon_allowance_sure(ngx_mon_allowance_t *a, uint64_t now)
+{
+    uint64_t  tat, ahead;
+
+    if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) != a->current) {
+        return 0;
+    }
+
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+    ahead = tat - now * a->rate.unit;
+
+    return tat + 1 != 0 && (tat == 0 || (int64_t) ahead <= 0
+                            || ahead <= a->rate.limit - a->rate.cost);
+}
+
+
 /* At least every NGX_MON_GCRA_SWEEP milliseconds, by one process. */
 void ngx_mon_allowance_sweep(ngx_mon_allowance_t *a, uint64_t now);
 

@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_mon_quota.h"
 #include "ngx_http_mon_calm.h"
 
 
@@ -15,6 +16,8 @@ static ngx_mon_inline void ngx_http_mon_attempt_begin(
     ngx_mon_series_t *s);
 static ngx_int_t ngx_http_mon_attempt_output(void *data, ngx_chain_t *in);
 static ngx_int_t ngx_http_mon_attempt_header(ngx_http_request_t *r);
+static void ngx_http_mon_attempt_began(ngx_http_mon_attempt_t *a,
+    uint64_t now);
 static ngx_mon_inline void ngx_http_mon_attempt_answered(
     ngx_http_mon_attempt_t *a, uint64_t us);
 static void ngx_http_mon_attempt_finalize(ngx_http_request_t *r,
@@ -67,6 +70,26 @@ ngx_http_mon_attempt_calm_get(ngx_peer_connection_t *pc, void *data)
     }
 
     return ngx_http_mon_attempt_got(&calm->attempt, pc, rc, NULL);
+}
+
+
+ngx_int_t
+ngx_http_mon_attempt_limited_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_mon_calm_t  *calm = data;
+
+    ngx_int_t  rc;
+
+    rc = ngx_http_mon_attempt_calm_get(pc, calm);
+
+    /* else it became a call, or nobody was chosen */
+
+    if (ngx_mon_likely(calm->attempt.series != NULL)) {
+        ngx_http_mon_quota_count(calm->attempt.hook->quota,
+                                 NGX_MON_QUOTA_PASSED);
+    }
+
+    return rc;
 }
 
 
@@ -276,8 +299,8 @@ ngx_http_mon_attempt_header(ngx_http_request_t *r)
 
         ngx_http_mon_attempt_answered(a, now - a->start);
 
-        if (a->guarded) {
-            ngx_http_mon_call_header((ngx_http_mon_call_t *) a, now);
+        if (a->guarded || a->limited) {
+            ngx_http_mon_attempt_began(a, now);
         }
 
         return rc;
@@ -292,6 +315,27 @@ ngx_http_mon_attempt_header(ngx_http_request_t *r)
     ngx_http_mon_attempt_watch(a);
 
     return rc;
+}
+
+
+static void
+ngx_http_mon_attempt_began(ngx_http_mon_attempt_t *a, uint64_t now)
+{
+    ngx_http_mon_call_t  *call;
+
+    call = (ngx_http_mon_call_t *) a;
+
+    if (a->limited) {
+
+        /* a call decides whether there is a share for another attempt */
+
+        call = (a->status >= NGX_HTTP_BAD_REQUEST)
+               ? ngx_http_mon_calm_end((ngx_http_mon_calm_t *) a) : NULL;
+    }
+
+    if (call) {
+        ngx_http_mon_call_header(call, now);
+    }
 }
 
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_mon_calm.h"
+#include "ngx_http_mon_quota.h"
 
 
 ngx_http_mon_call_t *
@@ -36,6 +37,7 @@ ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
 
     *a = calm->attempt;
     a->calm = 0;
+    a->limited = 0;
     a->guarded = 1;
 
     call->request = calm->request;
@@ -48,6 +50,7 @@ ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
     call->pass[0].pass.generation = a->generation;
     call->pass[0].pass.slot = -1;
 
+    call->charge = ngx_http_mon_quota_charged(call, calm->attempt.limited);
     call->guard = calm->guard;
     call->attempts = (calm->guard != NULL);
 

@@ -107,6 +107,30 @@ ngx_http_mon_quota_count(ngx_http_mon_quota_t *q, ngx_uint_t outcome)
 }
 
 
+ngx_http_mon_charge_t *
+ngx_http_mon_quota_charged(ngx_http_mon_call_t *call, ngx_uint_t limited)
+{
+    ngx_http_mon_charge_t  *charge;
+
+    if (!limited) {
+        return NULL;
+    }
+
+    charge = ngx_pcalloc(call->request->pool, sizeof(ngx_http_mon_charge_t));
+    if (charge == NULL) {
+        return NULL;
+    }
+
+    charge->held = &call->attempt.hook->quota->allowance;
+
+    if (call->attempt.series) {
+        ngx_http_mon_quota_use(charge);
+    }
+
+    return charge;
+}
+
+
 /* of the whole upstream */
 
 static ngx_int_t
@@ -114,6 +138,11 @@ ngx_http_mon_quota_take(ngx_http_mon_quota_t *q, ngx_http_mon_charge_t *charge)
 {
     ngx_mon_gcra_t        g;
     ngx_mon_allowance_t  *a;
+
+    if (ngx_http_mon_quota_quick(q)) {
+        charge->held = &q->allowance;
+        return NGX_OK;
+    }
 
     a = ngx_http_mon_quota_whole(q);
 
@@ -470,11 +499,21 @@ ngx_http_mon_quota_handler(ngx_http_request_t *r)
 
     qlcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_quota_module);
 
+    q = qlcf->quota;
+
+    /* by the clock of the event loop, which is behind: more is free now */
+
+    if (ngx_mon_likely(q->allotted
+                       && ngx_mon_allowance_sure(&q->allowance,
+                                                 ngx_mon_loop_start * 1000)))
+    {
+        return qlcf->handler(r);
+    }
+
     if (!ngx_mon_active || ngx_http_mon_refuse_cached(r, qlcf->pass)) {
         return qlcf->handler(r);
     }
 
-    q = qlcf->quota;
     wait = 0;
     now = ngx_http_mon_quota_now();
 

@@ -124,6 +124,26 @@ ngx_mon_allowance_t *ngx_http_mon_quota_open(ngx_http_mon_quota_t *q,
     ngx_mon_allowance_t *a, ngx_mon_series_t **allotted, ngx_msec_t *asked,
     ngx_str_t *peer);
 
+
+/*
+ * Takes the share of a calm call, see ngx_http_mon_calm.h: 1, or 0 where that
+ * is to become a whole one, which finds out more.
+ */
+static ngx_inline ngx_uint_t
+ngx_http_mon_quota_quick(ngx_http_mon_quota_t *q)
+{
+    return q->allotted
+           && ngx_mon_allowance_quick(&q->allowance, ngx_http_mon_quota_now());
+}
+
+
+/*
+ * The charge of a call that was calm, with its attempt: NULL without memory,
+ * or where it was not limited.
+ */
+ngx_http_mon_charge_t *ngx_http_mon_quota_charged(ngx_http_mon_call_t *call,
+    ngx_uint_t limited);
+
 /* Counts NGX_MON_QUOTA_*. */
 void ngx_http_mon_quota_count(ngx_http_mon_quota_t *q, ngx_uint_t outcome);
 

@@ -157,7 +157,11 @@ ngx_http_mon_quota_add(ngx_conf_t *cf, ngx_http_mon_quota_t *q)
     }
 
     q->hook->quota = q;
-    ngx_http_mon_hook_guard(q->hook, 0);
+
+    /* which peer is charged is known too late for a calm call */
+
+    ngx_http_mon_hook_guard(q->hook, !q->peer);
+    ngx_http_mon_hook_limit(q->hook);
 
     return ngx_http_mon_quota_declare(cf, q);
 }

@@ -148,6 +148,8 @@ typedef struct {
     /* it is the first member of a ngx_http_mon_call_t, or _calm_t */
     unsigned                          guarded:1;
     unsigned                          calm:1;
+    /* a calm one at an upstream with mon_limit */
+    unsigned                          limited:1;
 
     /* the originals */
     ngx_http_mon_origin_t            *origin;
@@ -269,6 +271,9 @@ void ngx_http_mon_peer_check(ngx_mon_check_t *c);
  */
 void ngx_http_mon_hook_guard(ngx_http_mon_hook_t *hook, ngx_uint_t calm);
 
+/* The same of one with mon_limit, that is guarded; hook->quota is set. */
+void ngx_http_mon_hook_limit(ngx_http_mon_hook_t *hook);
+
 /* The hook's peer.init: the original one, then ours around it. */
 ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
@@ -284,11 +289,16 @@ ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a,
 
 /* ngx_http_mon_attempt.c */
 
-/* The peer's get and free: of an attempt, a calm one, and a call's. */
+/*
+ * The peer's get and free: of an attempt, a calm one, and a call's; get of a
+ * calm one that was charged, too.
+ */
 ngx_int_t ngx_http_mon_attempt_get(ngx_peer_connection_t *pc, void *data);
 void ngx_http_mon_attempt_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
 ngx_int_t ngx_http_mon_attempt_calm_get(ngx_peer_connection_t *pc,
+    void *data);
+ngx_int_t ngx_http_mon_attempt_limited_get(ngx_peer_connection_t *pc,
     void *data);
 void ngx_http_mon_attempt_calm_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);

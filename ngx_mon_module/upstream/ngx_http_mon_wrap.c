@@ -7,6 +7,7 @@
 /* how the attempt comes to stand around what the balancer has set up */
 
 
+#include "ngx_http_mon_quota.h"
 #include "ngx_http_mon_calm.h"
 
 
@@ -14,6 +15,12 @@ static ngx_inline ngx_http_mon_hook_t *ngx_http_mon_attempt_hook(
     ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us);
 static ngx_int_t ngx_http_mon_attempt_guarded(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_mon_attempt_limited(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_calmly(
+    ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
+    ngx_http_mon_calm_t *calm, ngx_http_mon_breaker_t *b, uint64_t state,
+    ngx_event_get_peer_pt get);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_attempt_call(
     ngx_http_request_t *r, ngx_http_mon_hook_t *hook);
 static ngx_mon_inline ngx_int_t ngx_http_mon_attempt_setup(
@@ -55,7 +62,8 @@ ngx_http_mon_attempt_init(ngx_http_request_t *r,
 
         /* another module had wrapped peer.init before it was known */
 
-        return ngx_http_mon_attempt_guarded(r, us);
+        return hook->quota ? ngx_http_mon_attempt_limited(r, us)
+                           : ngx_http_mon_attempt_guarded(r, us);
     }
 
     rc = hook->init(r, us);
@@ -82,6 +90,23 @@ ngx_http_mon_hook_guard(ngx_http_mon_hook_t *hook, ngx_uint_t calm)
 
     if (hook->uscf->peer.init == ngx_http_mon_attempt_init) {
         hook->uscf->peer.init = ngx_http_mon_attempt_guarded;
+    }
+}
+
+
+void
+ngx_http_mon_hook_limit(ngx_http_mon_hook_t *hook)
+{
+    if (hook->uscf->peer.init == ngx_http_mon_attempt_guarded) {
+        hook->uscf->peer.init = ngx_http_mon_attempt_limited;
+        return;
+    }
+
+    if (hook->uscf->peer.init != ngx_http_mon_attempt_limited) {
+
+        /* another module around it knows one that does not charge */
+
+        hook->calm = 0;
     }
 }
 
@@ -119,8 +144,64 @@ ngx_http_mon_attempt_guarded(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_mon_attempt_setup(r, hook, &calm->attempt,
-                                    ngx_http_mon_attempt_calm_get,
+    return ngx_http_mon_attempt_calmly(r, hook, calm, b, state,
+                                       ngx_http_mon_attempt_calm_get);
+}
+
+
+/* of one with mon_limit: a call that is not calm takes its share itself */
+
+static ngx_int_t
+ngx_http_mon_attempt_limited(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    uint64_t                 state;
+    ngx_int_t                rc;
+    ngx_http_mon_hook_t     *hook;
+    ngx_http_mon_calm_t     *calm;
+    ngx_http_mon_breaker_t  *b;
+
+    hook = ngx_http_mon_attempt_hook(r, us);
+
+    if (hook == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = hook->init(r, us);
+
+    if (rc != NGX_OK || !ngx_mon_active) {
+        return rc;
+    }
+
+    if (!ngx_http_mon_calm(r, hook, &b, &state)) {
+        return ngx_http_mon_attempt_call(r, hook);
+    }
+
+    calm = ngx_palloc(r->pool, sizeof(ngx_http_mon_calm_t));
+    if (calm == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_mon_unlikely(!ngx_http_mon_quota_quick(hook->quota))) {
+        return ngx_http_mon_attempt_call(r, hook);
+    }
+
+    rc = ngx_http_mon_attempt_calmly(r, hook, calm, b, state,
+                                     ngx_http_mon_attempt_limited_get);
+    calm->attempt.limited = 1;
+
+    return rc;
+}
+
+
+static ngx_mon_inline ngx_int_t
+ngx_http_mon_attempt_calmly(ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
+    ngx_http_mon_calm_t *calm, ngx_http_mon_breaker_t *b, uint64_t state,
+    ngx_event_get_peer_pt get)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_mon_attempt_setup(r, hook, &calm->attempt, get,
                                     ngx_http_mon_attempt_calm_free);
 
     calm->request = r;
@@ -184,6 +265,7 @@ ngx_http_mon_attempt_setup(ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
     a->series = NULL;
     a->guarded = 0;
     a->calm = 0;
+    a->limited = 0;
 
     a->filter_ctx = u->output.filter_ctx;
 

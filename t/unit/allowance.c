@@ -322,6 +322,61 @@ allowance_threads(void **state)
 }
 
 
+/* the quick ones do as the others, or nothing */
+
+static void
+allowance_quick(void **state)
+{
+    uint64_t             seed, now;
+    ngx_uint_t           i, n, quick, sure;
+    ngx_mon_allowance_t  a;
+
+    seed = 7;
+    now = 0;
+    n = 0;
+
+    for (i = 0; i < 200000; i++) {
+
+        if (i % 50 == 0) {
+            ngx_memzero(&shared, sizeof(shared));
+            now = (i % 100) ? (uint64_t) -1 / 7 - SEC : NOW;
+
+            assert_int_equal(allowance_new(&a, "7r/s", 3, 1, now), NGX_OK);
+            assert_int_equal(ngx_mon_allowance_quick(&a, now), 0);
+            assert_int_equal(ngx_mon_allowance_sure(&a, now), 0);
+        }
+
+        now += unit_random(&seed) % (SEC / 4);
+
+        sure = ngx_mon_allowance_sure(&a, now);
+        assert_int_equal(ngx_mon_allowance_ask(&a, now, &g), NGX_OK);
+        assert_true(!sure || g.allowed);
+
+        quick = ngx_mon_allowance_quick(&a, now);
+        assert_true(!quick || g.allowed);
+
+        if (quick) {
+            assert_int_equal(*a.word, g.next);
+            n++;
+
+        } else if (i % 50) {
+            assert_int_equal(g.allowed, 0);
+            assert_int_equal(sure, 0);
+        }
+
+        if (i % 7 == 0) {
+            ngx_mon_allowance_sweep(&a, now);
+        }
+    }
+
+    assert_in_range(n, 100000, 200000);
+
+    *a.word = GONE;
+    assert_int_equal(ngx_mon_allowance_quick(&a, now), 0);
+    assert_int_equal(ngx_mon_allowance_sure(&a, now), 0);
+}
+
+
 #define allowance_test(f)  cmocka_unit_test_setup(f, allowance_setup)
 
 
@@ -336,6 +391,7 @@ main(void)
         allowance_test(allowance_broken),
         allowance_test(allowance_sweeps),
         allowance_test(allowance_threads),
+        allowance_test(allowance_quick),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ my @limits = (
 	{ name => '100r/m', count => 100, period => 60, burst => 5,
 	  connections => 8, depth => 1, offer => 300 },
 	{ name => '300r/s', count => 300, period => 1, burst => 300,
-	  connections => 8, depth => 4, offer => 1000 },
+	  connections => 8, depth => 4, offer => 1000, coarse => 1 },
 	{ name => '5r/s', allowances => 3, count => 15, period => 1, burst => 8,
 	  connections => 8, depth => 1, offer => 300 },
 );

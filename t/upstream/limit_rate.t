@@ -101,6 +101,8 @@ sub exactly {
 	my $first = time();
 	my ($begun, $end);
 
+	# whenever one is refused all that there was has been used
+
 	for (my $i = 0; time() < $first + 2.5; $i++) {
 		my $c = \$clients[$i % @clients];
 
@@ -110,15 +112,14 @@ sub exactly {
 			$next = time() + 1;
 		}
 
-		$end = time();
-
+		my $now = time();
 		my $r = $$c->get($uri);
 
 		$begun //= time();
 		$$c = $t->client() unless $r->{status};
 
 		$n++, next if $r->{status} == 200;
-		$refused++, next if $r->{status} == 503;
+		$refused++, $end = $now, next if $r->{status} == 503;
 		$wrong++ if $r->{status};
 	}
 
