@@ -36,7 +36,7 @@ upstream limited {
     server 127.0.0.1:%%PORT_8081%%;
     server 127.0.0.1:%%PORT_8082%%;
     mon_retry;
-    mon_breaker min=20 open=300ms;
+    mon_breaker min=20 open=300ms max_open=1s;
     mon_limit rate=500r/s burst=100 per=peer;
 }
 
@@ -234,9 +234,9 @@ for my $location ('/rate/', '/delay/', '/queue/', '/all/') {
 			location => $location);
 }
 
-# and all slots can be had, whatever was killed
+# and all slots can be had, whatever was killed, once peers and breaker are back
 
-wait_for(sub { $t->get('/rate/1?k=new')->{status} == 200 }, 10, 'a rate');
+wait_for(sub { $t->get('/rate/1?k=new')->{status} == 200 }, 40, 'a rate');
 
 my @c = map { $t->client() } 1 .. 4;
 
