@@ -87,10 +87,11 @@ ngx_uint_t ngx_http_mon_reason(ngx_http_request_t *r, ngx_uint_t status);
 
 /*
  * Counts the look-up in a cache of the request's upstream, which it has, under
- * the cache's zone.  counted, or NULL for a subrequest, is the upstream that
- * was counted last: none is counted twice.
+ * the cache's zone.  counted, or NULL for a subrequest, tells the upstream
+ * that was counted last, 0 for none, from the others of the request: none is
+ * counted twice.
  */
-void ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted);
+void ngx_http_mon_cached(ngx_http_request_t *r, uint32_t *counted);
 
 /* Counts what limiters did with the request, nginx's and those of ours. */
 void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);

@@ -8,17 +8,22 @@
 
 
 void
-ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted)
+ngx_http_mon_cached(ngx_http_request_t *r, uint32_t *counted)
 {
 #if (NGX_HTTP_CACHE)
 
+    uint32_t              id;
     ngx_shm_zone_t       *zone;
     ngx_mon_series_t     *s;
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
 
-    if (u->cache_status == 0 || (counted && *counted == u)) {
+    /* no two of a request are so far apart that these are the same */
+
+    id = (uint32_t) ((uintptr_t) u / sizeof(void *));
+
+    if (u->cache_status == 0 || (counted && *counted == id)) {
         return;
     }
 
@@ -26,7 +31,7 @@ ngx_http_mon_cached(ngx_http_request_t *r, ngx_http_upstream_t **counted)
                                               : u->conf->cache_zone;
 
     if (counted) {
-        *counted = u;
+        *counted = id;
     }
 
     if (zone == NULL) {

@@ -16,12 +16,12 @@ typedef struct {
     ngx_mon_series_t          *series;
 
     /* as the client sent it: an error page makes it GET */
-    uint32_t                   method;
+    unsigned                   method:24;
 
-    uint32_t                   upgraded;
+    unsigned                   upgraded:8;
 
-    /* the last one whose look-up in a cache was counted */
-    ngx_http_upstream_t       *upstream;
+    /* of the upstream whose look-up in a cache was counted last, or 0 */
+    uint32_t                   cached;
 
     /* found again after a redirect or a filter has wiped r->ctx */
     ngx_pool_cleanup_t         cleanup;
@@ -156,9 +156,9 @@ ngx_http_mon_create_ctx(ngx_http_request_t *r, ngx_http_mon_loc_conf_t *mlcf)
     ctx->header = 0;
     ctx->conf = mlcf;
     ctx->series = NULL;
-    ctx->method = (uint32_t) r->method;
+    ctx->method = r->method;
     ctx->upgraded = 0;
-    ctx->upstream = NULL;
+    ctx->cached = 0;
 
     ctx->cleanup.handler = ngx_http_mon_cleanup;
     ctx->cleanup.data = ctx;
@@ -289,7 +289,7 @@ ngx_http_mon_redirected(ngx_http_request_t *r)
 
     if (r == r->main) {
         ctx = ngx_http_mon_get_ctx(r);
-        ngx_http_mon_cached(r, ctx ? &ctx->upstream : NULL);
+        ngx_http_mon_cached(r, ctx ? &ctx->cached : NULL);
     }
 }
 
@@ -353,7 +353,7 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
     }
 
     if (r->upstream) {
-        ngx_http_mon_cached(r, ctx ? &ctx->upstream : NULL);
+        ngx_http_mon_cached(r, ctx ? &ctx->cached : NULL);
         ngx_http_mon_follow(r, NGX_MON_ANSWERED);
     }
 

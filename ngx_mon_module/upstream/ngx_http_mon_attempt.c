@@ -85,7 +85,7 @@ ngx_http_mon_attempt_limited_get(ngx_peer_connection_t *pc, void *data)
     /* else it became a call, or nobody was chosen */
 
     if (ngx_mon_likely(calm->attempt.series != NULL)) {
-        ngx_http_mon_quota_count(calm->attempt.hook->quota,
+        ngx_http_mon_quota_count(calm->attempt.origin->hook->quota,
                                  NGX_MON_QUOTA_PASSED);
     }
 
@@ -110,7 +110,7 @@ static ngx_mon_inline ngx_int_t
 ngx_http_mon_attempt_got(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_int_t rc, ngx_mon_series_t *s)
 {
-    a->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
+    a->request->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
 
     /* NGX_DONE: with a connection from the cache */
 
@@ -186,10 +186,10 @@ ngx_http_mon_attempt_begin(ngx_http_mon_attempt_t *a,
 {
     ngx_http_upstream_t  *u;
 
-    u = a->upstream;
+    u = a->request->upstream;
 
     if (s == NULL) {
-        s = ngx_http_mon_peer_series(a->hook->upstream, pc->name);
+        s = ngx_http_mon_peer_series(a->origin->hook->upstream, pc->name);
 
         if (a->calm) {
             ngx_http_mon_calm_recorded((ngx_http_mon_calm_t *) a, s);
@@ -226,7 +226,7 @@ ngx_http_mon_attempt_watch(ngx_http_mon_attempt_t *a)
 {
     ngx_http_upstream_t  *u;
 
-    u = a->upstream;
+    u = a->request->upstream;
 
     if (u->peer.data != a) {
 
@@ -253,7 +253,7 @@ ngx_http_mon_attempt_output(void *data, ngx_chain_t *in)
 
     ngx_http_upstream_t  *u;
 
-    u = a->upstream;
+    u = a->request->upstream;
 
     u->output.output_filter = a->origin->output_filter;
     u->output.filter_ctx = a->filter_ctx;
@@ -370,7 +370,7 @@ ngx_http_mon_attempt_answered(ngx_http_mon_attempt_t *a, uint64_t us)
 {
     ngx_http_upstream_t  *u;
 
-    u = a->upstream;
+    u = a->request->upstream;
 
     a->header = 1;
     a->status = u->headers_in.status_n;
@@ -452,7 +452,7 @@ ngx_http_mon_attempt_over(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_http_upstream_t  *u;
 
     s = a->series;
-    u = a->upstream;
+    u = a->request->upstream;
     cells = s->cells;
     shared = s->shared;
 
@@ -545,7 +545,7 @@ static ngx_int_t
 ngx_http_mon_attempt_broken(ngx_http_mon_attempt_t *a,
     ngx_peer_connection_t *pc)
 {
-    if (a->upstream->upgrade) {
+    if (a->request->upstream->upgrade) {
         return NGX_DECLINED;
     }
 

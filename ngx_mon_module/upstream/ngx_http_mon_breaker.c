@@ -131,14 +131,14 @@ ngx_http_mon_breaker_request(ngx_http_mon_call_t *call)
     ngx_http_mon_breaker_ctx_t       *ctx;
     ngx_http_mon_breaker_loc_conf_t  *blcf;
 
-    r = call->request;
+    r = call->attempt.request;
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
 
     call->pass[0].breaker = NULL;
     call->pass[1].breaker = NULL;
     call->probing = 1;
 
-    b = call->attempt.hook->breaker;
+    b = call->attempt.origin->hook->breaker;
 
     if (b && ngx_http_mon_breaker_admit(r, b, &call->pass[0]) != NGX_OK) {
         return ngx_http_mon_refuse_upstream(r, b);
@@ -241,7 +241,7 @@ ngx_http_mon_breaker_end(ngx_http_mon_call_t *call)
 
     for (i = 0; i < 2; i++) {
         if (call->pass[i].breaker) {
-            ngx_http_mon_breaker_verdict(call->request, &call->pass[i],
+            ngx_http_mon_breaker_verdict(call->attempt.request, &call->pass[i],
                                          call->verdict, us);
         }
     }

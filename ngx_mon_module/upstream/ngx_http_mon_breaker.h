@@ -230,10 +230,10 @@ ngx_http_mon_breaker_enter(ngx_http_mon_call_t *call)
     ngx_http_mon_breaker_t           *b, *next;
     ngx_http_mon_breaker_loc_conf_t  *blcf;
 
-    blcf = ngx_http_get_module_loc_conf(call->request,
+    blcf = ngx_http_get_module_loc_conf(call->attempt.request,
                                         ngx_http_mon_breaker_module);
 
-    b = call->attempt.hook->breaker;
+    b = call->attempt.origin->hook->breaker;
     next = blcf->breaker;
 
     if (b == NULL) {

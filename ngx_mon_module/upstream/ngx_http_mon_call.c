@@ -20,12 +20,11 @@ ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
     ngx_int_t             rc;
     ngx_http_mon_hook_t  *hook;
 
-    hook = call->attempt.hook;
+    hook = call->attempt.origin->hook;
 
     ngx_memzero((u_char *) call + sizeof(ngx_http_mon_attempt_t),
                 sizeof(ngx_http_mon_call_t) - sizeof(ngx_http_mon_attempt_t));
 
-    call->request = r;
     call->verdict = NGX_HTTP_MON_ON_ERROR;
 
     ngx_http_mon_attempt_watch(&call->attempt);
@@ -78,7 +77,7 @@ ngx_http_mon_call_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
         /* nginx looks for a stale answer and logs nothing */
 
-        pc->name = &a->hook->uscf->host;
+        pc->name = &a->origin->hook->uscf->host;
         pc->tries = 0;
 
         return NGX_DECLINED;
@@ -121,7 +120,7 @@ ngx_http_mon_call_peer(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     a = &call->attempt;
 
-    return a->hook->gate ? ngx_http_mon_gate_get(call, pc)
+    return a->origin->hook->gate ? ngx_http_mon_gate_get(call, pc)
                          : ngx_http_mon_attempt_pick(a, pc);
 }
 
@@ -164,11 +163,11 @@ ngx_http_mon_call_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
 
     ngx_http_mon_attempt_drop(a, pc, state);
 
-    if (a->hook->gate) {
+    if (a->origin->hook->gate) {
         ngx_http_mon_gate_end(call);
     }
 
-    if (call->finishing || a->upstream->peer.data != a) {
+    if (call->finishing || a->request->upstream->peer.data != a) {
         ngx_http_mon_call_leave(call);
         return;
     }
@@ -223,11 +222,11 @@ ngx_http_mon_call_header(ngx_http_mon_call_t *call, uint64_t now)
     }
 
     if (call->counted) {
-        ngx_http_mon_retry_header(call, &call->attempt.upstream->peer);
+        ngx_http_mon_retry_header(call, &call->attempt.request->upstream->peer);
     }
 
     if (call->charge && call->retrial == NULL) {
-        ngx_http_mon_quota_header(call, &call->attempt.upstream->peer);
+        ngx_http_mon_quota_header(call, &call->attempt.request->upstream->peer);
     }
 }
 
@@ -241,7 +240,7 @@ ngx_http_mon_call_finish(ngx_http_mon_call_t *call, ngx_http_request_t *r,
     ngx_http_mon_attempt_t  *a;
 
     a = &call->attempt;
-    u = a->upstream;
+    u = a->request->upstream;
 
     a->rc = (short) rc;
     call->finishing = 1;

@@ -69,8 +69,6 @@ typedef struct {
 struct ngx_http_mon_call_s {
     ngx_http_mon_attempt_t           attempt;
 
-    ngx_http_request_t              *request;
-
     /* of the first attempt, and of the last one's response header, or 0 */
     uint64_t                         start;
     uint64_t                         header;

@@ -11,15 +11,16 @@
 ngx_http_mon_call_t *
 ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
 {
+    ngx_http_request_t      *r;
     ngx_http_mon_call_t     *call;
     ngx_http_upstream_t     *u;
     ngx_http_mon_attempt_t  *a;
 
-    u = calm->attempt.upstream;
+    r = calm->attempt.request;
+    u = r->upstream;
 
     call = (u->peer.data == calm)
-           ? ngx_pcalloc(calm->request->pool, sizeof(ngx_http_mon_call_t))
-           : NULL;
+           ? ngx_pcalloc(r->pool, sizeof(ngx_http_mon_call_t)) : NULL;
 
     if (call == NULL) {
 
@@ -28,7 +29,7 @@ ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
             calm->guard = NULL;
         }
 
-        calm->breaker = NULL;
+        calm->attempt.circuit = 0;
 
         return NULL;
     }
@@ -39,14 +40,14 @@ ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
     a->calm = 0;
     a->limited = 0;
     a->guarded = 1;
+    a->circuit = 0;
 
-    call->request = calm->request;
     call->verdict = NGX_HTTP_MON_ON_ERROR;
     call->start = a->series ? a->start : 0;
     call->header = a->header ? call->start : 0;
 
     call->entered = 1;
-    call->pass[0].breaker = calm->breaker;
+    call->pass[0].breaker = ngx_http_mon_calm_breaker(calm);
     call->pass[0].pass.generation = a->generation;
     call->pass[0].pass.slot = -1;
 

@@ -27,11 +27,6 @@
 typedef struct {
     ngx_http_mon_attempt_t           attempt;
 
-    ngx_http_request_t              *request;
-
-    /* closed, of attempt.generation; NULL: none */
-    ngx_http_mon_breaker_t          *breaker;
-
     /* of the attempt's peer, or NULL */
     ngx_http_mon_guard_t            *guard;
 } ngx_http_mon_calm_t;
@@ -110,7 +105,7 @@ ngx_http_mon_calm_chosen(ngx_http_mon_calm_t *calm, ngx_peer_connection_t *pc)
     ngx_http_mon_seat_t   *seat;
     ngx_http_mon_guard_t  *guard;
 
-    gate = calm->attempt.hook->gate;
+    gate = calm->attempt.origin->hook->gate;
 
     if (gate == NULL) {
         return NULL;
@@ -139,13 +134,36 @@ ngx_http_mon_calm_recorded(ngx_http_mon_calm_t *calm, ngx_mon_series_t *s)
 {
     ngx_http_mon_gate_t  *gate;
 
-    gate = calm->attempt.hook->gate;
+    gate = calm->attempt.origin->hook->gate;
 
     if (calm->guard && s->pinned && s->overflow == NULL
         && gate->versionp == &gate->zero)
     {
         calm->guard->recorded = s;
     }
+}
+
+
+/* The circuit that the call was let through, or NULL. */
+static ngx_inline ngx_http_mon_breaker_t *
+ngx_http_mon_calm_breaker(ngx_http_mon_calm_t *calm)
+{
+    ngx_http_mon_breaker_t           *b;
+    ngx_http_mon_breaker_loc_conf_t  *blcf;
+
+    if (!calm->attempt.circuit) {
+        return NULL;
+    }
+
+    b = calm->attempt.origin->hook->breaker;
+
+    if (b == NULL) {
+        blcf = ngx_http_get_module_loc_conf(calm->attempt.request,
+                                            ngx_http_mon_breaker_module);
+        b = blcf->breaker;
+    }
+
+    return b;
 }
 
 
@@ -159,14 +177,14 @@ ngx_http_mon_calm_good(ngx_http_mon_calm_t *calm)
     ngx_mon_breaker_pass_t    pass;
     ngx_mon_breaker_change_t  change;
 
-    b = calm->breaker;
+    b = ngx_http_mon_calm_breaker(calm);
     guard = calm->guard;
     now = ngx_current_msec;
 
     if (guard) {
         guard->refs--;
 
-        if (calm->attempt.hook->gate->on) {
+        if (calm->attempt.origin->hook->gate->on) {
             (void) ngx_mon_window_add(&guard->window, now);
             ngx_mon_guard_fine(guard->shared);
         }
@@ -177,7 +195,8 @@ ngx_http_mon_calm_good(ngx_http_mon_calm_t *calm)
         pass.slot = -1;
 
         if (ngx_mon_breaker_leave(&b->state, now, &pass, 0, 0, &change)) {
-            ngx_http_mon_breaker_moved(b, calm->request->connection->log,
+            ngx_http_mon_breaker_moved(b,
+                                       calm->attempt.request->connection->log,
                                        &change);
         }
     }

@@ -35,7 +35,7 @@ ngx_http_mon_gate_tries(ngx_http_mon_call_t *call, ngx_http_mon_gate_t *gate)
     ngx_uint_t            cap;
     ngx_http_upstream_t  *u;
 
-    u = call->attempt.upstream;
+    u = call->attempt.request->upstream;
 
     u->peer.tries = (u->peer.tries > gate->out) ? u->peer.tries - gate->out
                                                 : 1;
@@ -58,7 +58,7 @@ ngx_http_mon_gate_choose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_uint_t            cached;
     ngx_http_mon_gate_t  *gate;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
     cached = pc->cached;
 
     ngx_http_mon_gate_refresh(gate, ngx_current_msec);
@@ -77,7 +77,7 @@ ngx_http_mon_gate_chose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
     guard = ngx_http_mon_gate_chosen(gate, pc, rc);
 
     if (guard && !call->trial
@@ -111,7 +111,7 @@ ngx_http_mon_gate_gated(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
 
     for (i = 1; /* void */ ; i++) {
         ngx_http_mon_gate_open(gate, 0);
@@ -224,7 +224,7 @@ ngx_http_mon_gate_judge(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     ngx_uint_t            i, permit;
     ngx_http_mon_gate_t  *gate;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
     permit = 0;
 
     for (i = 0; i < gate->nseats; i++) {
@@ -271,7 +271,7 @@ ngx_http_mon_gate_hand_back(ngx_http_mon_call_t *call,
     ngx_http_upstream_t          *u;
     ngx_http_upstream_rr_peer_t  *peer;
 
-    u = call->attempt.upstream;
+    u = call->attempt.request->upstream;
 
     peer = (ngx_http_upstream_rr_peer_t *)
            ((u_char *) pc->name - offsetof(ngx_http_upstream_rr_peer_t, name));
@@ -335,7 +335,7 @@ ngx_http_mon_gate_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
     ngx_http_mon_guard_t  *guard;
 
     rc = NGX_BUSY;
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
 
     if (gate->gated) {
         ngx_http_mon_gate_open(gate, 1);
@@ -364,9 +364,7 @@ ngx_http_mon_gate_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc,
 
     /* a cached connection broke: another one to the same peer may not */
 
-    if (cached && ngx_http_mon_attempt_renew(&call->attempt, call->request)
-                  == NGX_OK)
-    {
+    if (cached && ngx_http_mon_attempt_renew(&call->attempt) == NGX_OK) {
         return ngx_http_mon_attempt_pick(&call->attempt, pc);
     }
 
@@ -382,14 +380,14 @@ ngx_http_mon_gate_panicked(ngx_http_mon_call_t *call,
     ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
 
     if (gate->ejected == 0) {
         return NGX_BUSY;
     }
 
     ngx_http_mon_gate_alarm(gate, ngx_current_msec,
-                            call->request->connection->log);
+                            call->attempt.request->connection->log);
     ngx_http_mon_gate_sync(gate, ngx_current_msec);
 
     rc = ngx_http_mon_gate_anew(call, pc);
@@ -410,12 +408,9 @@ ngx_http_mon_gate_anew(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 {
     ngx_http_upstream_rr_peers_t  *peers;
 
-    peers = call->attempt.hook->uscf->peer.data;
+    peers = call->attempt.origin->hook->uscf->peer.data;
 
-    if (peers->next
-        && ngx_http_mon_attempt_renew(&call->attempt, call->request)
-           != NGX_OK)
-    {
+    if (peers->next && ngx_http_mon_attempt_renew(&call->attempt) != NGX_OK) {
         return NGX_BUSY;
     }
 
@@ -448,8 +443,8 @@ ngx_http_mon_gate_told(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
     ngx_log_t            *log;
     ngx_http_mon_gate_t  *gate;
 
-    gate = call->attempt.hook->gate;
-    log = call->request->connection->log;
+    gate = call->attempt.origin->hook->gate;
+    log = call->attempt.request->connection->log;
 
     if (gate->on == 0) {
         return;
@@ -479,8 +474,8 @@ ngx_http_mon_gate_header(ngx_http_mon_call_t *call)
 
     if (guard && call->attempt.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
         call->trial = 0;
-        ngx_http_mon_guard_trial(call->attempt.hook->gate, guard, 0,
+        ngx_http_mon_guard_trial(call->attempt.origin->hook->gate, guard, 0,
                                  ngx_current_msec,
-                                 call->request->connection->log);
+                                 call->attempt.request->connection->log);
     }
 }

@@ -116,12 +116,13 @@ ngx_http_mon_quota_charged(ngx_http_mon_call_t *call, ngx_uint_t limited)
         return NULL;
     }
 
-    charge = ngx_pcalloc(call->request->pool, sizeof(ngx_http_mon_charge_t));
+    charge = ngx_pcalloc(call->attempt.request->pool,
+                         sizeof(ngx_http_mon_charge_t));
     if (charge == NULL) {
         return NULL;
     }
 
-    charge->held = &call->attempt.hook->quota->allowance;
+    charge->held = &call->attempt.origin->hook->quota->allowance;
 
     if (call->attempt.series) {
         ngx_http_mon_quota_use(charge);
@@ -171,8 +172,8 @@ ngx_http_mon_quota_enter(ngx_http_mon_call_t *call)
     ngx_http_mon_quota_t   *q;
     ngx_http_mon_charge_t  *charge;
 
-    r = call->request;
-    q = call->attempt.hook->quota;
+    r = call->attempt.request;
+    q = call->attempt.origin->hook->quota;
 
     charge = ngx_pcalloc(r->pool, sizeof(ngx_http_mon_charge_t));
     if (charge == NULL) {
@@ -240,7 +241,7 @@ ngx_http_mon_quota_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_mon_quota_t   *q;
     ngx_http_mon_charge_t  *charge;
 
-    q = call->attempt.hook->quota;
+    q = call->attempt.origin->hook->quota;
     charge = call->charge;
 
     charge->used = NULL;
@@ -277,18 +278,18 @@ ngx_http_mon_quota_refuse(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_upstream_t        *u;
     ngx_http_upstream_state_t  *state;
 
-    r = call->request;
-    u = call->attempt.upstream;
+    r = call->attempt.request;
+    u = r->upstream;
 
     ngx_http_mon_quota_withdraw(call);
 
-    rc = ngx_http_mon_quota_refused(call->attempt.hook->quota, r,
+    rc = ngx_http_mon_quota_refused(call->attempt.origin->hook->quota, r,
                                     call->charge->wait);
 
     pc->sockaddr = NULL;
 
     if (ngx_http_mon_refuse_stale(r)) {
-        pc->name = &call->attempt.hook->uscf->host;
+        pc->name = &call->attempt.origin->hook->uscf->host;
         pc->tries = 0;
         pc->cached = 0;
 
@@ -353,8 +354,8 @@ ngx_http_mon_quota_follows(ngx_http_mon_call_t *call, ngx_uint_t verdict,
     ngx_http_request_t   *r;
     ngx_http_upstream_t  *u;
 
-    r = call->request;
-    u = call->attempt.upstream;
+    r = call->attempt.request;
+    u = r->upstream;
 
     next = ngx_http_mon_retry_next(verdict);
 
@@ -415,7 +416,7 @@ ngx_http_mon_quota_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         charge->held = charge->used;
         charge->carried = 1;
 
-        if (call->attempt.hook->quota->peer) {
+        if (call->attempt.origin->hook->quota->peer) {
             charge->guard = call->guard;
             charge->guard->refs++;
         }
@@ -449,7 +450,7 @@ ngx_http_mon_quota_again(ngx_http_mon_call_t *call)
     ngx_http_mon_quota_t   *q;
     ngx_http_mon_charge_t  *charge;
 
-    q = call->attempt.hook->quota;
+    q = call->attempt.origin->hook->quota;
     charge = call->charge;
 
     if (charge->held) {

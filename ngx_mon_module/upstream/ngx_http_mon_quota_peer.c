@@ -51,7 +51,7 @@ ngx_http_mon_quota_choose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     /* some may be seen twice: among those that are in slow start, too */
 
-    for (n = 2 * call->attempt.hook->gate->nseats + 2; n; n--) {
+    for (n = 2 * call->attempt.origin->hook->gate->nseats + 2; n; n--) {
         rc = ngx_http_mon_call_choose(call, pc);
 
         if (rc != NGX_OK && rc != NGX_DONE) {
@@ -64,7 +64,7 @@ ngx_http_mon_quota_choose(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         }
 
         if (ngx_http_mon_quota_charge(call) == NGX_OK) {
-            ngx_http_mon_quota_count(call->attempt.hook->quota,
+            ngx_http_mon_quota_count(call->attempt.origin->hook->quota,
                                      charge->passed_over
                                      ? NGX_MON_QUOTA_DIVERTED
                                      : NGX_MON_QUOTA_PASSED);
@@ -114,7 +114,9 @@ ngx_http_mon_quota_charge(ngx_http_mon_call_t *call)
         return NGX_OK;
     }
 
-    a = guard ? ngx_http_mon_quota_of(call->attempt.hook->quota, guard) : NULL;
+    a = guard ? ngx_http_mon_quota_of(call->attempt.origin->hook->quota,
+                                      guard)
+              : NULL;
 
     if (a && ngx_mon_allowance_take(a, ngx_http_mon_quota_now(), &g)
              == NGX_OK)
@@ -171,7 +173,8 @@ ngx_http_mon_quota_reserve(ngx_http_mon_call_t *call, ngx_uint_t anew)
     seen = 0;
     call->charge->wait = (uint64_t) -1;
 
-    ngx_http_mon_gate_refresh(call->attempt.hook->gate, ngx_current_msec);
+    ngx_http_mon_gate_refresh(call->attempt.origin->hook->gate,
+                              ngx_current_msec);
 
     if (ngx_http_mon_quota_hold(call, 0, &seen) == NGX_OK
         || (anew && ngx_http_mon_quota_hold(call, 1, &seen) == NGX_OK))
@@ -202,7 +205,7 @@ ngx_http_mon_quota_hold(ngx_http_mon_call_t *call, ngx_uint_t tried,
     ngx_http_mon_guard_t   *guard;
     ngx_http_mon_charge_t  *charge;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
     charge = call->charge;
 
     now = ngx_http_mon_quota_now();

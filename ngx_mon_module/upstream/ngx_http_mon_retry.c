@@ -61,7 +61,7 @@ ngx_http_mon_retry_init(ngx_http_mon_call_t *call)
     ngx_http_mon_retrial_t     *t;
     ngx_http_mon_retry_conf_t  *conf;
 
-    hook = call->attempt.hook;
+    hook = call->attempt.origin->hook;
 
     if (hook->retry == NULL) {
         return NGX_OK;
@@ -76,16 +76,17 @@ ngx_http_mon_retry_init(ngx_http_mon_call_t *call)
         return NGX_OK;
     }
 
-    conf = ngx_http_mon_retry_conf(call->request, hook->retry);
+    conf = ngx_http_mon_retry_conf(call->attempt.request, hook->retry);
 
     if (conf) {
-        t = ngx_pcalloc(call->request->pool, sizeof(ngx_http_mon_retrial_t));
+        t = ngx_pcalloc(call->attempt.request->pool,
+                        sizeof(ngx_http_mon_retrial_t));
         if (t == NULL) {
             return NGX_ERROR;
         }
 
         t->conf = conf;
-        t->original = call->attempt.upstream->conf;
+        t->original = call->attempt.request->upstream->conf;
 
         call->retrial = t;
     }
@@ -130,7 +131,7 @@ ngx_http_mon_retry_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     /* a cached connection is told by its configuration's address */
 
-    call->attempt.upstream->conf = t->original;
+    call->attempt.request->upstream->conf = t->original;
 
     if (t->waited) {
         t->waited = 0;
@@ -175,13 +176,12 @@ ngx_http_mon_retry_busy(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     /* all peers were tried: the balancer begins anew, nothing is held */
 
     if (call->retrial->attempts < 2
-        || ngx_http_mon_attempt_renew(&call->attempt, call->request)
-           != NGX_OK)
+        || ngx_http_mon_attempt_renew(&call->attempt) != NGX_OK)
     {
         return NGX_BUSY;
     }
 
-    if (call->attempt.hook->gate) {
+    if (call->attempt.origin->hook->gate) {
         ngx_http_mon_gate_init(call);
     }
 
@@ -204,7 +204,7 @@ ngx_http_mon_retry_free(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_mon_wait_end(call, pc);
 
     if (call->finishing) {
-        call->attempt.upstream->conf = call->retrial->original;
+        call->attempt.request->upstream->conf = call->retrial->original;
         return;
     }
 
@@ -352,8 +352,8 @@ ngx_http_mon_retry_wanted(ngx_http_mon_call_t *call, ngx_uint_t verdict,
 
     t = call->retrial;
     conf = t->conf;
-    r = call->request;
-    u = call->attempt.upstream;
+    r = call->attempt.request;
+    u = r->upstream;
 
     next = ngx_http_mon_retry_next(verdict);
 
@@ -407,7 +407,7 @@ ngx_http_mon_retry_grant(ngx_http_mon_call_t *call)
     t = call->retrial;
 
     if (t->copy == NULL) {
-        t->copy = ngx_palloc(call->request->pool,
+        t->copy = ngx_palloc(call->attempt.request->pool,
                              sizeof(ngx_http_upstream_conf_t));
         if (t->copy == NULL) {
             return NGX_BUSY;
@@ -435,7 +435,7 @@ ngx_http_mon_retry_grant(ngx_http_mon_call_t *call)
     conf->next_upstream = NGX_HTTP_MON_RETRY_NEXT;
     conf->next_upstream_timeout = 0;
 
-    call->attempt.upstream->conf = conf;
+    call->attempt.request->upstream->conf = conf;
 
     return NGX_OK;
 }

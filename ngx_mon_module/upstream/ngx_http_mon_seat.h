@@ -283,7 +283,7 @@ ngx_http_mon_gate_init(ngx_http_mon_call_t *call)
 {
     ngx_http_mon_gate_t  *gate;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
 
     ngx_http_mon_gate_refresh(gate, ngx_current_msec);
 
@@ -301,7 +301,7 @@ ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
-    gate = call->attempt.hook->gate;
+    gate = call->attempt.origin->hook->gate;
 
     if (ngx_mon_unlikely(gate->gated | call->attempts)) {
         return ngx_http_mon_gate_choose(call, pc);
@@ -323,6 +323,7 @@ ngx_http_mon_gate_get(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 static ngx_inline void
 ngx_http_mon_gate_end(ngx_http_mon_call_t *call)
 {
+    ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
     guard = call->guard;
@@ -331,12 +332,12 @@ ngx_http_mon_gate_end(ngx_http_mon_call_t *call)
         return;
     }
 
+    gate = call->attempt.origin->hook->gate;
+
     call->guard = NULL;
     guard->refs--;
 
-    if (ngx_mon_unlikely(call->trial
-                         | (call->verdict & call->attempt.hook->gate->bad)))
-    {
+    if (ngx_mon_unlikely(call->trial | (call->verdict & gate->bad))) {
         ngx_http_mon_gate_told(call, guard);
         return;
     }

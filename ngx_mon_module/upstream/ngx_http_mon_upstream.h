@@ -85,9 +85,11 @@ struct ngx_http_mon_upstream_s {
 };
 
 
-/* what the balancer and the protocol have put into an upstream */
+/* what the balancer and the protocol have put into a hooked upstream */
 
 typedef struct {
+    ngx_http_mon_hook_t             *hook;
+
     ngx_event_get_peer_pt            get;
     ngx_event_free_peer_pt           free;
     ngx_output_chain_filter_pt       output_filter;
@@ -131,8 +133,14 @@ struct ngx_http_mon_hook_s {
  */
 
 typedef struct {
-    ngx_http_upstream_t              *upstream;
-    ngx_http_mon_hook_t              *hook;
+    /* whose upstream it is */
+    ngx_http_request_t               *request;
+
+    /* the originals, and the hook */
+    ngx_http_mon_origin_t            *origin;
+    void                             *data;
+    void                             *filter_ctx;
+    ngx_int_t                       (*process_header)(ngx_http_request_t *r);
 
     /* of the attempt; NULL between two */
     ngx_mon_series_t                 *series;
@@ -150,12 +158,8 @@ typedef struct {
     unsigned                          calm:1;
     /* a calm one at an upstream with mon_limit */
     unsigned                          limited:1;
-
-    /* the originals */
-    ngx_http_mon_origin_t            *origin;
-    void                             *data;
-    void                             *filter_ctx;
-    ngx_int_t                       (*process_header)(ngx_http_request_t *r);
+    /* it was let through a circuit that is closed */
+    unsigned                          circuit:1;
 } ngx_http_mon_attempt_t;
 
 
@@ -283,8 +287,7 @@ ngx_int_t ngx_http_mon_attempt_init(ngx_http_request_t *r,
  * are left; between two attempts only.  Returns NGX_OK, or NGX_DECLINED where
  * it could not, and nothing is changed.
  */
-ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a,
-    ngx_http_request_t *r);
+ngx_int_t ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a);
 
 
 /* ngx_http_mon_attempt.c */

@@ -186,6 +186,7 @@ ngx_http_mon_upstream_hook(ngx_conf_t *cf,
     }
 
     mcf->hooks[i] = *hook;
+    mcf->hooks[i].origin.hook = &mcf->hooks[i];
 
     if (up->hook == NULL) {
         up->hook = &mcf->hooks[i];

@@ -41,7 +41,8 @@ ngx_http_mon_wait_begin(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     t = call->retrial;
 
     if (t->wait == NULL) {
-        t->wait = ngx_palloc(call->request->pool, sizeof(ngx_http_mon_wait_t));
+        t->wait = ngx_palloc(call->attempt.request->pool,
+                             sizeof(ngx_http_mon_wait_t));
 
         if (t->wait == NULL) {
             return NGX_ERROR;
@@ -75,12 +76,12 @@ ngx_http_mon_wait_begin(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     pc->socklen = sizeof(struct sockaddr);
 
     if (pc->name == NULL) {
-        pc->name = &call->attempt.hook->uscf->host;
+        pc->name = &call->attempt.origin->hook->uscf->host;
     }
 
     /* nginx sets this timer as for any connection */
 
-    conf = call->attempt.upstream->conf;
+    conf = call->attempt.request->upstream->conf;
     conf->connect_timeout = t->delay + NGX_HTTP_MON_WAIT_TIMEOUT;
 
     ngx_add_timer(&w->timer, t->delay);
@@ -101,7 +102,7 @@ ngx_http_mon_wait_handler(ngx_event_t *ev)
 
     call = ev->data;
     w = call->retrial->wait;
-    u = call->attempt.upstream;
+    u = call->attempt.request->upstream;
     c = &w->connection;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0, "mon retry");
@@ -151,7 +152,7 @@ ngx_http_mon_wait_end(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     ngx_http_upstream_t  *u;
     ngx_http_mon_wait_t  *w;
 
-    u = call->attempt.upstream;
+    u = call->attempt.request->upstream;
     w = call->retrial->wait;
 
     if (w->timer.timer_set) {
@@ -177,7 +178,7 @@ ngx_http_mon_wait_end(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
      * still be written to: the memory is there.
      */
 
-    states = call->request->upstream_states;
+    states = call->attempt.request->upstream_states;
 
     if (states->nelts
         && u->state == (ngx_http_upstream_state_t *) states->elts

@@ -204,11 +204,10 @@ ngx_http_mon_attempt_calmly(ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
     rc = ngx_http_mon_attempt_setup(r, hook, &calm->attempt, get,
                                     ngx_http_mon_attempt_calm_free);
 
-    calm->request = r;
-    calm->breaker = b;
     calm->guard = NULL;
 
     calm->attempt.calm = 1;
+    calm->attempt.circuit = (b != NULL);
     calm->attempt.generation = ngx_mon_breaker_generation(state);
 
     return rc;
@@ -260,8 +259,8 @@ ngx_http_mon_attempt_setup(ngx_http_request_t *r, ngx_http_mon_hook_t *hook,
 
     u = r->upstream;
 
-    a->upstream = u;
-    a->hook = hook;
+    a->request = r;
+    a->origin = &hook->origin;
     a->series = NULL;
     a->guarded = 0;
     a->calm = 0;
@@ -281,9 +280,9 @@ ngx_http_mon_attempt_wrap(ngx_http_mon_attempt_t *a,
     ngx_http_mon_origin_t  *o;
     ngx_peer_connection_t  *pc;
 
-    u = a->upstream;
+    u = a->request->upstream;
     pc = &u->peer;
-    o = &a->hook->origin;
+    o = &a->origin->hook->origin;
 
     if (ngx_mon_unlikely(o->get != pc->get || o->free != pc->free
                          || o->output_filter != u->output.output_filter
@@ -322,15 +321,16 @@ ngx_http_mon_attempt_origin(ngx_http_mon_attempt_t *a)
     ngx_http_mon_origin_t   origin, *o;
     ngx_peer_connection_t  *pc;
 
-    pc = &a->upstream->peer;
-    o = &a->hook->origin;
+    pc = &a->request->upstream->peer;
+    o = &a->origin->hook->origin;
 
     ngx_memzero(&origin, sizeof(ngx_http_mon_origin_t));
 
+    origin.hook = o->hook;
     origin.get = pc->get;
     origin.free = pc->free;
-    origin.output_filter = a->upstream->output.output_filter;
-    origin.finalize_request = a->upstream->finalize_request;
+    origin.output_filter = a->request->upstream->output.output_filter;
+    origin.finalize_request = a->request->upstream->finalize_request;
     origin.notify = pc->notify;
 
     if (pc->notify) {
@@ -339,7 +339,7 @@ ngx_http_mon_attempt_origin(ngx_http_mon_attempt_t *a)
 
 #if (NGX_HTTP_SSL)
 
-    if (a->upstream->ssl) {
+    if (a->request->upstream->ssl) {
         ngx_http_mon_attempt_sessions(pc, &origin);
     }
 
@@ -350,7 +350,7 @@ ngx_http_mon_attempt_origin(ngx_http_mon_attempt_t *a)
     }
 
     if (o->get) {
-        o = ngx_palloc(a->upstream->output.pool,
+        o = ngx_palloc(a->request->upstream->output.pool,
                        sizeof(ngx_http_mon_origin_t));
         if (o == NULL) {
             return NULL;
@@ -385,13 +385,17 @@ ngx_http_mon_attempt_sessions(ngx_peer_connection_t *pc,
 
 
 ngx_int_t
-ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a, ngx_http_request_t *r)
+ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a)
 {
     ngx_int_t               rc;
+    ngx_http_request_t     *r;
     ngx_http_upstream_t    *u;
+    ngx_http_mon_hook_t    *hook;
     ngx_peer_connection_t   peer;
 
-    u = a->upstream;
+    r = a->request;
+    u = r->upstream;
+    hook = a->origin->hook;
 
     if (u->peer.data != a) {
         return NGX_DECLINED;
@@ -407,7 +411,7 @@ ngx_http_mon_attempt_renew(ngx_http_mon_attempt_t *a, ngx_http_request_t *r)
     u->output.filter_ctx = a->filter_ctx;
     u->finalize_request = a->origin->finalize_request;
 
-    rc = a->hook->init(r, a->hook->uscf);
+    rc = hook->init(r, hook->uscf);
 
     if (rc == NGX_OK) {
         rc = ngx_http_mon_attempt_wrap(a, peer.get, peer.free);
