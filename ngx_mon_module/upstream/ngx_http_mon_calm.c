@@ -40,7 +40,6 @@ ngx_http_mon_calm_end(ngx_http_mon_calm_t *calm)
     a->calm = 0;
     a->limited = 0;
     a->guarded = 1;
-    a->circuit = 0;
 
     call->verdict = NGX_HTTP_MON_ON_ERROR;
     call->start = a->series ? a->start : 0;
