@@ -110,7 +110,14 @@ static ngx_mon_inline ngx_int_t
 ngx_http_mon_attempt_got(ngx_http_mon_attempt_t *a, ngx_peer_connection_t *pc,
     ngx_int_t rc, ngx_mon_series_t *s)
 {
-    a->request->upstream->state->queue_time = NGX_HTTP_MON_RECORDED;
+    ngx_http_upstream_t  *u;
+
+    /* where the request was refused it may be at another one already */
+
+    u = (ngx_http_upstream_t *) ((u_char *) pc
+                                 - offsetof(ngx_http_upstream_t, peer));
+
+    u->state->queue_time = NGX_HTTP_MON_RECORDED;
 
     /* NGX_DONE: with a connection from the cache */
 
