@@ -339,7 +339,8 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mon_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_mon_ctx_t  *ctx;
+    ngx_http_mon_ctx_t   *ctx;
+    ngx_http_upstream_t  *u;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
 
@@ -352,7 +353,9 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
         ctx = (r == r->main) ? ngx_http_mon_get_ctx(r) : NULL;
     }
 
-    if (r->upstream) {
+    u = r->upstream;
+
+    if (u) {
         ngx_http_mon_cached(r, ctx ? &ctx->cached : NULL);
         ngx_http_mon_follow(r, NGX_MON_ANSWERED);
     }
@@ -361,7 +364,7 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
 
         ctx->header = ngx_mon_now();
 
-        if (r->upstream && r->upstream->upgrade) {
+        if (u && u->upgrade) {
             ctx->upgraded = 1;
 
             if (ctx->series) {
@@ -447,9 +450,8 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
         ngx_http_mon_count(r, ctx, mlcf, s, 0);
     }
 
-    if (ngx_mon_unlikely(r->limit_req_status != 0)
-        || ngx_mon_unlikely(r->limit_conn_status != 0)
-        || ngx_mon_unlikely(ngx_mon_nlimited != 0))
+    if (ngx_mon_unlikely((r->limit_req_status | r->limit_conn_status
+                          | ngx_mon_nlimited) != 0))
     {
         ngx_http_mon_limited(r, s);
     }
