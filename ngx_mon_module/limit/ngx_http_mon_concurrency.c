@@ -131,11 +131,6 @@ ngx_http_mon_conc_advance(ngx_http_mon_conc_ctx_t *ctx)
                                             NGX_MON_LIMIT_CONC_REJECTED);
         }
 
-        if (rc == NGX_ERROR) {
-            ngx_http_mon_conc_release(ctx);
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
         ctx->n++;
     }
 
@@ -174,7 +169,7 @@ ngx_http_mon_conc_handler(ngx_http_request_t *r)
 
         ctx = ngx_http_mon_conc_create(r, clcf->limits);
         if (ctx == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_DECLINED;
         }
 
         return ngx_http_mon_conc_advance(ctx);
@@ -232,15 +227,17 @@ ngx_http_mon_conc_wait(ngx_http_mon_conc_ctx_t *ctx, ngx_msec_t timeout)
     c = r->connection;
     w = ctx->wait;
 
+    /* it stands in the queue, and is to leave it whatever fails here */
+
+    ctx->state = NGX_HTTP_MON_CONC_WAITS;
+    ctx->outcome = NGX_MON_LIMIT_CONC_ABORTED;
+
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
 
     } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ctx->state = NGX_HTTP_MON_CONC_WAITS;
-    ctx->outcome = NGX_MON_LIMIT_CONC_ABORTED;
 
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_mon_conc_write;

@@ -206,8 +206,7 @@ ngx_int_t ngx_http_mon_conc_waits(ngx_http_mon_conc_state_t *s,
 
 /*
  * Takes a permit for the request, or its place in the queue: NGX_OK, NGX_DONE
- * where it waits, NGX_BUSY, NGX_DECLINED where there is nothing to limit, or
- * NGX_ERROR.
+ * where it waits, NGX_BUSY, or NGX_DECLINED where there is nothing to limit.
  */
 ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
     ngx_http_mon_conc_t *c);

@@ -84,7 +84,7 @@ ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx, ngx_http_mon_conc_t *c)
 }
 
 
-/* NGX_DECLINED: it is empty */
+/* NGX_DECLINED: it is empty, or there is no memory for it */
 
 static ngx_int_t
 ngx_http_mon_conc_key(ngx_http_request_t *r, ngx_http_mon_conc_t *c,
@@ -95,7 +95,7 @@ ngx_http_mon_conc_key(ngx_http_request_t *r, ngx_http_mon_conc_t *c,
     if (c->variable == NGX_ERROR) {
 
         if (ngx_http_complex_value(r, c->key, key) != NGX_OK) {
-            return NGX_ERROR;
+            return NGX_DECLINED;
         }
 
         return key->len ? NGX_OK : NGX_DECLINED;

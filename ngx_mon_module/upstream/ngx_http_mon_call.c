@@ -15,7 +15,7 @@ static void ngx_http_mon_call_next(ngx_http_mon_call_t *call,
 
 
 ngx_int_t
-ngx_http_mon_call_begin(ngx_http_mon_call_t *call, ngx_http_request_t *r)
+ngx_http_mon_call_begin(ngx_http_mon_call_t *call)
 {
     ngx_int_t             rc;
     ngx_http_mon_hook_t  *hook;
@@ -121,7 +121,7 @@ ngx_http_mon_call_peer(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
     a = &call->attempt;
 
     return a->origin->hook->gate ? ngx_http_mon_gate_get(call, pc)
-                         : ngx_http_mon_attempt_pick(a, pc);
+                                 : ngx_http_mon_attempt_pick(a, pc);
 }
 
 

@@ -109,8 +109,7 @@ struct ngx_http_mon_call_s {
 /* ngx_http_mon_call.c */
 
 /* At peer.init, behind the balancer's: NGX_OK, or NGX_ERROR for it. */
-ngx_int_t ngx_http_mon_call_begin(ngx_http_mon_call_t *call,
-    ngx_http_request_t *r);
+ngx_int_t ngx_http_mon_call_begin(ngx_http_mon_call_t *call);
 
 /* For the peer's get and free. */
 ngx_int_t ngx_http_mon_call_get(ngx_http_mon_call_t *call,

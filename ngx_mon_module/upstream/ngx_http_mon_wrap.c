@@ -234,7 +234,7 @@ ngx_http_mon_attempt_call(ngx_http_request_t *r, ngx_http_mon_hook_t *hook)
 
     call->attempt.guarded = 1;
 
-    return ngx_http_mon_call_begin(call, r);
+    return ngx_http_mon_call_begin(call);
 }
 
 

@@ -10,8 +10,6 @@ use NgxMon;
 use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
 
-plan(skip_all => 'no python3') unless grep { -x "$_/python3" }
-	split /:/, $ENV{PATH};
 plan(skip_all => 'a sanitizer or valgrind is too slow')
 	if $ENV{NGX_MON_SANITIZED} || $ENV{VALGRIND};
 
