@@ -17,7 +17,12 @@ static ngx_uint_t ngx_mon_allowance_same(ngx_mon_allowance_state_t *s,
     const ngx_mon_rate_t *rate);
 static void ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
     const ngx_mon_rate_t *rate, uint64_t version, uint64_t now);
-static ngx_int_t ngx_mon_allowance_sync(ngx_mon_allowance_t *a);
+static uint64_t ngx_mon_allowance_convert(uint64_t word, uint32_t from,
+    uint32_t to, uint64_t now);
+static uint64_t ngx_mon_allowance_full(uint32_t unit, uint64_t now);
+static ngx_int_t ngx_mon_allowance_rate(ngx_mon_allowance_t *a,
+    uint64_t current);
+static ngx_int_t ngx_mon_allowance_read(ngx_mon_allowance_t *a, uint64_t *tat);
 
 
 #define ngx_mon_allowance_unit(s)  ((uint32_t) ((s)->size >> 32))
@@ -71,6 +76,7 @@ ngx_mon_allowance_init(ngx_mon_allowance_t *a,
 
     a->shared = shared;
     a->current = 0;
+    a->word = &shared->states[0].word;
 
     return NGX_OK;
 }
@@ -113,7 +119,7 @@ ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
         word = new->word;
     }
 
-    word = unit ? ngx_mon_gcra_convert(word, unit, rate->unit, now) : 0;
+    word = ngx_mon_allowance_convert(word, unit, rate->unit, now);
 
     new->cost = rate->cost;
     new->size = (uint64_t) rate->unit << 32 | rate->burst;
@@ -122,8 +128,8 @@ ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
     word = __atomic_exchange_n(&old->word, NGX_MON_ALLOWANCE_GONE,
                                __ATOMIC_ACQ_REL);
 
-    if (word != NGX_MON_ALLOWANCE_GONE && unit) {
-        word = ngx_mon_gcra_convert(word, unit, rate->unit, now);
+    if (word != NGX_MON_ALLOWANCE_GONE) {
+        word = ngx_mon_allowance_convert(word, unit, rate->unit, now);
         __atomic_store_n(&new->word, word, __ATOMIC_RELEASE);
     }
 
@@ -132,44 +138,102 @@ ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
 }
 
 
-/* reads the rate in force, which a crash may have left broken */
+/* a state that is none yet, or broken, has used nothing */
+
+static uint64_t
+ngx_mon_allowance_convert(uint64_t word, uint32_t from, uint32_t to,
+    uint64_t now)
+{
+    word = (from == 0 || from > NGX_MON_GCRA_UNIT_MAX)
+           ? 0 : ngx_mon_gcra_convert(word, from, to, now);
+
+    return word ? word : ngx_mon_allowance_full(to, now);
+}
+
+
+/*
+ * A word of the past, also to a clock that is behind.  It is never 0: a word
+ * that was read must not come to be the same again in other ticks.
+ */
+
+static uint64_t
+ngx_mon_allowance_full(uint32_t unit, uint64_t now)
+{
+    uint64_t  t;
+
+    t = (now - NGX_MON_GCRA_LAG) * unit;
+
+    return (t + 1 > 1) ? t : 1;
+}
+
+
+/* the rate of a state, which a crash may have left broken */
 
 static ngx_int_t
-ngx_mon_allowance_sync(ngx_mon_allowance_t *a)
+ngx_mon_allowance_rate(ngx_mon_allowance_t *a, uint64_t current)
 {
-    uint64_t                    current;
-    ngx_uint_t                  i;
-    ngx_mon_rate_t              rate;
+    ngx_mon_rate_t             *rate;
     ngx_mon_allowance_state_t  *s;
 
+    s = &a->shared->states[current & 1];
+    a->word = &s->word;
+
+    rate = &a->rate;
+    rate->cost = s->cost;
+    rate->unit = ngx_mon_allowance_unit(s);
+    rate->burst = (uint32_t) s->size;
+
+    if (rate->cost == 0 || rate->unit == 0
+        || rate->unit > NGX_MON_GCRA_UNIT_MAX
+        || (uint64_t) rate->burst + 1 > NGX_MON_GCRA_LIMIT / rate->cost)
+    {
+        return NGX_DECLINED;
+    }
+
+    rate->limit = ((uint64_t) rate->burst + 1) * rate->cost;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Reads the word, and first the rate where it has changed.  What is in force
+ * is looked at once more behind: versions only grow, so the word is one of
+ * this rate then.
+ */
+
+static ngx_int_t
+ngx_mon_allowance_read(ngx_mon_allowance_t *a, uint64_t *tat)
+{
+    uint64_t    current;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
     for (i = 0; i < NGX_MON_ALLOWANCE_TRIES; i++) {
+        rc = NGX_OK;
         current = __atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE);
 
-        if (current == a->current) {
-            return NGX_OK;
+        if (current == 0 || current != a->current) {
+            a->current = 0;
+            rc = ngx_mon_allowance_rate(a, current);
         }
 
-        s = &a->shared->states[current & 1];
+        *tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
 
-        rate.cost = s->cost;
-        rate.unit = ngx_mon_allowance_unit(s);
-        rate.burst = (uint32_t) s->size;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
-        if (rate.cost == 0 || rate.unit == 0
-            || rate.unit > NGX_MON_GCRA_UNIT_MAX
-            || (uint64_t) rate.burst + 1 > NGX_MON_GCRA_LIMIT / rate.cost)
+        if (__atomic_load_n(&a->shared->current, __ATOMIC_RELAXED) != current)
         {
+            continue;
+        }
+
+        if (rc != NGX_OK) {
             return NGX_DECLINED;
         }
 
-        rate.limit = ((uint64_t) rate.burst + 1) * rate.cost;
+        a->current = current;
 
-        if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) == current)
-        {
-            a->current = current;
-            a->rate = rate;
-            a->word = &s->word;
-
+        if (*tat != NGX_MON_ALLOWANCE_GONE) {
             return NGX_OK;
         }
     }
@@ -178,30 +242,30 @@ ngx_mon_allowance_sync(ngx_mon_allowance_t *a)
 }
 
 
+static ngx_inline ngx_uint_t
+ngx_mon_allowance_set(ngx_mon_allowance_t *a, uint64_t tat, uint64_t next)
+{
+    return __atomic_compare_exchange_n(a->word, &tat, next, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+
 ngx_int_t
 ngx_mon_allowance_take(ngx_mon_allowance_t *a, uint64_t now,
     ngx_mon_gcra_t *g)
 {
-    uint64_t    tat;
-    ngx_uint_t  i;
+    uint64_t  tat;
 
-    for (i = 0; i < NGX_MON_ALLOWANCE_TRIES; i++) {
-
-        if (ngx_mon_allowance_sync(a) != NGX_OK) {
-            break;
+    do {
+        if (ngx_mon_allowance_read(a, &tat) != NGX_OK) {
+            return NGX_DECLINED;
         }
 
-        tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+        ngx_mon_gcra_judge(&a->rate, tat, now, 1, g);
 
-        if (ngx_mon_gcra_take(&a->rate, a->word, NGX_MON_ALLOWANCE_GONE,
-                              &tat, now, 1, g)
-            == NGX_OK)
-        {
-            return NGX_OK;
-        }
-    }
+    } while (g->next != tat && !ngx_mon_allowance_set(a, tat, g->next));
 
-    return NGX_DECLINED;
+    return NGX_OK;
 }
 
 
@@ -210,13 +274,7 @@ ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
 {
     uint64_t  tat;
 
-    if (ngx_mon_allowance_sync(a) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
-
-    if (tat == NGX_MON_ALLOWANCE_GONE) {
+    if (ngx_mon_allowance_read(a, &tat) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -226,9 +284,7 @@ ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
 
         /* too far ahead: it would be as long as nothing is taken */
 
-        (void) __atomic_compare_exchange_n(a->word, &tat, g->next, 0,
-                                           __ATOMIC_ACQ_REL,
-                                           __ATOMIC_RELAXED);
+        (void) ngx_mon_allowance_set(a, tat, g->next);
     }
 
     return NGX_OK;
@@ -238,9 +294,15 @@ ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
 void
 ngx_mon_allowance_refund(ngx_mon_allowance_t *a)
 {
-    if (ngx_mon_allowance_sync(a) == NGX_OK) {
-        ngx_mon_gcra_refund(&a->rate, a->word, NGX_MON_ALLOWANCE_GONE, 1);
-    }
+    uint64_t  tat;
+
+    do {
+        if (ngx_mon_allowance_read(a, &tat) != NGX_OK) {
+            return;
+        }
+
+    } while (!ngx_mon_allowance_set(a, tat,
+                                    ngx_mon_gcra_back(&a->rate, tat, 1)));
 }
 
 
@@ -249,17 +311,10 @@ ngx_mon_allowance_sweep(ngx_mon_allowance_t *a, uint64_t now)
 {
     uint64_t  tat;
 
-    if (ngx_mon_allowance_sync(a) != NGX_OK) {
-        return;
-    }
-
-    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
-
-    if (tat != NGX_MON_ALLOWANCE_GONE
-        && ngx_mon_gcra_idle(a->rate.unit, tat, now))
+    if (ngx_mon_allowance_read(a, &tat) == NGX_OK
+        && ngx_mon_gcra_idle(a->rate.unit, tat, now - NGX_MON_GCRA_LAG))
     {
-        (void) __atomic_compare_exchange_n(a->word, &tat, 0, 0,
-                                           __ATOMIC_ACQ_REL,
-                                           __ATOMIC_RELAXED);
+        (void) ngx_mon_allowance_set(a, tat,
+                                   ngx_mon_allowance_full(a->rate.unit, now));
     }
 }

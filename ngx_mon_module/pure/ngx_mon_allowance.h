@@ -18,7 +18,9 @@
  *
  * There are two states, of which one is in force.  Who comes first with a
  * newer configuration fills the other one, and makes that the one in force;
- * the word before is gone then, so that no request is charged to it.
+ * the word before is gone then, so that no request is charged to it.  Whoever
+ * is late by two configurations finds a word in other ticks there: so a word
+ * counts only if its rate is in force still after it was read.
  */
 
 typedef struct {
@@ -88,14 +90,14 @@ ngx_mon_allowance_quick(ngx_mon_allowance_t *a, uint64_t now)
 {
     uint64_t  t, tat, next;
 
+    t = now * a->rate.unit;
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
     if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) != a->current) {
         return 0;
     }
 
-    t = now * a->rate.unit;
-    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
-
-    next = (tat == 0 || (int64_t) (tat - t) <= 0) ? t : tat;
+    next = ((int64_t) (tat - t) <= 0) ? t : tat;
     next += a->rate.cost;
 
     /* a word that is gone, or a state that is none, is not usual */
@@ -112,14 +114,15 @@ ngx_mon_allowance_sure(ngx_mon_allowance_t *a, uint64_t now)
 {
     uint64_t  tat, ahead;
 
+    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
+
     if (__atomic_load_n(&a->shared->current, __ATOMIC_ACQUIRE) != a->current) {
         return 0;
     }
 
-    tat = __atomic_load_n(a->word, __ATOMIC_ACQUIRE);
     ahead = tat - now * a->rate.unit;
 
-    return tat + 1 != 0 && (tat == 0 || (int64_t) ahead <= 0
+    return tat + 1 != 0 && ((int64_t) ahead <= 0
                             || ahead <= a->rate.limit - a->rate.cost);
 }
 

@@ -144,8 +144,8 @@ ngx_mon_gcra_ns(uint64_t ticks, uint32_t unit)
 }
 
 
-static ngx_inline void
-ngx_mon_gcra_check(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
+void
+ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
     uint64_t n, ngx_mon_gcra_t *g)
 {
     uint64_t  t, ahead, used;
@@ -189,77 +189,15 @@ ngx_mon_gcra_check(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
 }
 
 
-void
-ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
-    uint64_t n, ngx_mon_gcra_t *g)
+uint64_t
+ngx_mon_gcra_back(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t n)
 {
-    ngx_mon_gcra_check(rate, tat, now, n, g);
-}
-
-
-ngx_int_t
-ngx_mon_gcra_take(const ngx_mon_rate_t *rate, uint64_t *word, uint64_t gone,
-    uint64_t *tat, uint64_t now, uint64_t n, ngx_mon_gcra_t *g)
-{
-    uint64_t  state;
-
-    state = *tat;
-
-    for ( ;; ) {
-
-        if (state == gone) {
-            state = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-
-            if (state == gone) {
-                *tat = state;
-                return NGX_DECLINED;
-            }
-        }
-
-        *tat = state;
-
-        ngx_mon_gcra_check(rate, state, now, n, g);
-
-        if (g->next == state) {
-
-            /* nothing to write, but a guess may have been wrong */
-
-            state = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-
-            if (state == *tat) {
-                return NGX_OK;
-            }
-
-            continue;
-        }
-
-        if (__atomic_compare_exchange_n(word, &state, g->next, 0,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        {
-            return NGX_OK;
-        }
+    if (tat == 0) {
+        return 0;
     }
-}
 
-
-void
-ngx_mon_gcra_refund(const ngx_mon_rate_t *rate, uint64_t *word, uint64_t gone,
-    uint64_t n)
-{
-    uint64_t  state, used;
-
-    used = (n > rate->burst) ? rate->limit : n * rate->cost;
-    state = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-
-    while (state != gone && state != 0) {
-
-        if (__atomic_compare_exchange_n(word, &state,
-                                        ngx_mon_gcra_state(state - used), 0,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        {
-            return;
-        }
-    }
+    return ngx_mon_gcra_state(tat - ((n > rate->burst) ? rate->limit
+                                                       : n * rate->cost));
 }
 
 

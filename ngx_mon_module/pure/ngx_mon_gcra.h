@@ -14,7 +14,9 @@
  * modulo 2^64; 0 is a key that was never used.  A word whose time lies behind
  * now is a key whose allowance is full.  Times more than 2^63 ticks apart
  * can't be told from each other: whoever keeps words must set those of the
- * past to 0 at least every NGX_MON_GCRA_SWEEP milliseconds.
+ * past to 0, or to a nearer past, at least every NGX_MON_GCRA_SWEEP
+ * milliseconds.  Nothing here writes a word: that is for a compare-and-swap
+ * with the one that was judged.
  *
  * No state is ever 0 or (uint64_t) -1, which may mark a word that is gone:
  * where a time comes to be one of these, once in 2^64 ticks, it is 1.
@@ -108,25 +110,11 @@ void ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat,
     uint64_t now, uint64_t n, ngx_mon_gcra_t *g);
 
 /*
- * The same, and the word becomes g->next, by compare-and-swap; any number of
- * processes may do so at once.  *tat is the value that the word had, and in
- * *tat a first guess of it must be given: what was read from it, or 0.  Where
- * the word is gone, or comes to be so meanwhile, NGX_DECLINED is returned and
- * nothing was done, else NGX_OK.
- *
- * gone is a value that no state has, (uint64_t) -1 for words that are never
- * gone, too.
+ * The state after n requests that were taken at this rate are given back; 0 if
+ * it is 0.
  */
-ngx_int_t ngx_mon_gcra_take(const ngx_mon_rate_t *rate, uint64_t *word,
-    uint64_t gone, uint64_t *tat, uint64_t now, uint64_t n,
-    ngx_mon_gcra_t *g);
-
-/*
- * Gives n requests back that were taken, at this rate, unless the word is gone
- * or its allowance was full and set to 0 since.
- */
-void ngx_mon_gcra_refund(const ngx_mon_rate_t *rate, uint64_t *word,
-    uint64_t gone, uint64_t n);
+uint64_t ngx_mon_gcra_back(const ngx_mon_rate_t *rate, uint64_t tat,
+    uint64_t n);
 
 /* Whether the allowance is full again, at now: 1 or 0. */
 ngx_uint_t ngx_mon_gcra_idle(uint32_t unit, uint64_t tat, uint64_t now);

@@ -78,27 +78,13 @@ check_left(const ngx_mon_rate_t *rate, uint64_t now, const ngx_mon_gcra_t *g)
 
 
 static void
-check_take(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now, uint64_t n,
+check_back(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t n,
     const ngx_mon_gcra_t *g)
 {
-    uint64_t        word, was;
-    ngx_mon_gcra_t  taken;
+    check(ngx_mon_gcra_back(rate, 0, n) == 0);
 
-    word = tat;
-    was = now;
-
-    if (ngx_mon_gcra_take(rate, &word, GONE, &was, now, n, &taken) != NGX_OK) {
-        check(tat == GONE && word == GONE);
-        return;
-    }
-
-    check(was == tat);
-    check(word == g->next);
-    check(taken.allowed == g->allowed);
-
-    if (g->allowed && n && tat && tat == word - n * rate->cost) {
-        ngx_mon_gcra_refund(rate, &word, GONE, n);
-        check(word == tat);
+    if (g->allowed && n && tat + 1 > 1 && tat == g->next - n * rate->cost) {
+        check(ngx_mon_gcra_back(rate, g->next, n) == tat);
     }
 }
 
@@ -170,7 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_left(&rate, now, &g);
         }
 
-        check_take(&rate, tat, now, n, &g);
+        check_back(&rate, tat, n, &g);
         check_convert(tat, rate.unit, 1 + n % NGX_MON_GCRA_UNIT_MAX, now);
     }
 

@@ -238,11 +238,62 @@ allowance_sweeps(void **state)
     assert_int_equal(allowance_new(&a, "1r/s", 0, 1, NOW), NGX_OK);
     assert_int_equal(allowance_take(&a, NOW), 1);
 
-    ngx_mon_allowance_sweep(&a, NOW + SEC - 1);
+    /* to a clock that is behind it is full, too */
+
+    ngx_mon_allowance_sweep(&a, NOW + 2 * SEC - 1);
     assert_int_equal(*a.word, NOW + SEC);
-    ngx_mon_allowance_sweep(&a, NOW + SEC);
-    assert_int_equal(*a.word, 0);
-    assert_int_equal(allowance_take(&a, NOW + SEC), 1);
+    ngx_mon_allowance_sweep(&a, NOW + 9 * SEC);
+    assert_int_equal(*a.word, NOW + 8 * SEC);
+    assert_int_equal(allowance_take(&a, NOW + 8 * SEC), 1);
+    assert_int_equal(*a.word, NOW + 9 * SEC);
+}
+
+
+/*
+ * One that is late by two configurations finds the state it knew in force
+ * again, but in other ticks.  Its word is never the same, or it would be
+ * changed by whoever has read it before.
+ */
+
+static void
+allowance_late(void **state)
+{
+    uint64_t             word;
+    ngx_mon_allowance_t  a, b;
+
+    static ngx_uint_t (*quick[])(ngx_mon_allowance_t *a, uint64_t now) = {
+        ngx_mon_allowance_quick, ngx_mon_allowance_sure
+    };
+
+    assert_int_equal(allowance_new(&a, "7r/s", 9, 1, NOW), NGX_OK);
+    assert_int_equal(allowance_left(&a, NOW), 10);
+    word = *a.word;
+    assert_int_not_equal(word, 0);
+
+    assert_int_equal(allowance_new(&b, "10r/s", 9, 2, NOW), NGX_OK);
+    assert_int_equal(allowance_new(&b, "11r/s", 9, 3, NOW), NGX_OK);
+    assert_int_equal(allowance_left(&b, NOW), 10);
+    assert_ptr_equal(a.word, b.word);
+    assert_int_not_equal(word, *b.word);
+    assert_int_not_equal(0, *b.word);
+
+    assert_int_equal(quick[0](&a, NOW), 0);
+    assert_int_equal(quick[1](&a, NOW), 0);
+    assert_int_equal(a.rate.unit, 7);
+
+    while (allowance_take(&b, NOW)) { /* void */ }
+
+    assert_int_equal(allowance_take(&a, NOW), 0);
+    assert_int_equal(a.rate.unit, 11);
+
+    ngx_mon_allowance_refund(&a);
+    assert_int_equal(allowance_left(&b, NOW), 1);
+
+    /* what is idle when the rate changes is not 0 either */
+
+    assert_int_equal(allowance_new(&b, "13r/s", 9, 4, NOW + 9 * SEC), NGX_OK);
+    assert_int_equal(allowance_left(&b, NOW + 8 * SEC), 10);
+    assert_int_equal(*b.word, (NOW + 8 * SEC) * 13);
 }
 
 
@@ -390,6 +441,7 @@ main(void)
         allowance_test(allowance_killed),
         allowance_test(allowance_broken),
         allowance_test(allowance_sweeps),
+        allowance_test(allowance_late),
         allowance_test(allowance_threads),
         allowance_test(allowance_quick),
     };

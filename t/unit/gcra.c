@@ -9,7 +9,6 @@
 #include "ngx_mon_gcra.h"
 
 
-#define GONE       ((uint64_t) -1)
 #define SEC        ((uint64_t) 1000000000)
 #define NOW        (12345 * SEC + 678)
 
@@ -48,12 +47,8 @@ gcra_rate(const char *s, uint64_t burst)
 static ngx_uint_t
 gcra_take(uint64_t now, uint64_t n)
 {
-    uint64_t  tat;
-
-    tat = word;
-
-    assert_int_equal(ngx_mon_gcra_take(&rate, &word, GONE, &tat, now, n, &g),
-                     NGX_OK);
+    ngx_mon_gcra_judge(&rate, word, now, n, &g);
+    word = g.next;
 
     return g.allowed;
 }
@@ -364,56 +359,16 @@ gcra_reserved(void **state)
     assert_int_equal(gcra_take(-SEC - 2, 1), 1);
     assert_int_equal(word, (uint64_t) -2);
 
-    ngx_mon_gcra_refund(&rate, &word, GONE, 1);
+    word = ngx_mon_gcra_back(&rate, word, 1);
     assert_int_equal(word, -SEC - 2);
 
     word = SEC;
-    ngx_mon_gcra_refund(&rate, &word, GONE, 1);
+    word = ngx_mon_gcra_back(&rate, word, 1);
     assert_int_equal(word, 1);
 
     word = SEC - 1;
-    ngx_mon_gcra_refund(&rate, &word, GONE, 1);
+    word = ngx_mon_gcra_back(&rate, word, 1);
     assert_int_equal(word, 1);
-}
-
-
-static void
-gcra_gone(void **state)
-{
-    uint64_t  tat;
-
-    gcra_rate("1r/s", 0);
-
-    tat = 0;
-    word = GONE;
-    assert_int_equal(ngx_mon_gcra_take(&rate, &word, GONE, &tat, NOW, 1, &g),
-                     NGX_DECLINED);
-    assert_int_equal(tat, GONE);
-    assert_int_equal(word, GONE);
-
-    /* a guess that is behind: neither a pass nor a refusal by it */
-
-    tat = NOW + SEC;
-    assert_int_equal(ngx_mon_gcra_take(&rate, &word, GONE, &tat, NOW, 1, &g),
-                     NGX_DECLINED);
-
-    word = NOW;
-    tat = NOW + SEC;
-    assert_int_equal(ngx_mon_gcra_take(&rate, &word, GONE, &tat, NOW, 1, &g),
-                     NGX_OK);
-    assert_int_equal(g.allowed, 1);
-    assert_int_equal(tat, NOW);
-    assert_int_equal(word, NOW + SEC);
-
-    tat = GONE;
-    assert_int_equal(ngx_mon_gcra_take(&rate, &word, GONE, &tat, NOW, 1, &g),
-                     NGX_OK);
-    assert_int_equal(g.allowed, 0);
-    assert_int_equal(tat, NOW + SEC);
-
-    word = GONE;
-    ngx_mon_gcra_refund(&rate, &word, GONE, 1);
-    assert_int_equal(word, GONE);
 }
 
 
@@ -423,23 +378,23 @@ gcra_refunds(void **state)
     gcra_rate("7r/s", 9);
 
     assert_int_equal(gcra_take(NOW, 10), 1);
-    ngx_mon_gcra_refund(&rate, &word, GONE, 3);
+    word = ngx_mon_gcra_back(&rate, word, 3);
     assert_int_equal(gcra_take(NOW, 0), 1);
     assert_int_equal(g.remaining, 3);
 
-    ngx_mon_gcra_refund(&rate, &word, GONE, 0);
-    ngx_mon_gcra_refund(&rate, &word, GONE, 7);
+    word = ngx_mon_gcra_back(&rate, word, 0);
+    word = ngx_mon_gcra_back(&rate, word, 7);
     assert_int_equal(gcra_take(NOW, 0), 1);
     gcra_found(10, 0, 0, 0);
 
     /* of a key that was set to 0 meanwhile, and of more than there can be */
 
     word = 0;
-    ngx_mon_gcra_refund(&rate, &word, GONE, 1);
+    word = ngx_mon_gcra_back(&rate, word, 1);
     assert_int_equal(word, 0);
 
     word = NOW * 7;
-    ngx_mon_gcra_refund(&rate, &word, GONE, 0xffffffff);
+    word = ngx_mon_gcra_back(&rate, word, 0xffffffff);
     assert_int_equal(word, NOW * 7 - rate.limit);
 }
 
@@ -701,7 +656,7 @@ model_event(model_t *m, uint64_t now, uint64_t *seed)
         used = ngx_min(n, m->burst + 1);
 
         if (m->level >= (unsigned __int128) used * m->period) {
-            ngx_mon_gcra_refund(&rate, &word, GONE, n);
+            word = ngx_mon_gcra_back(&rate, word, n);
             m->level -= (unsigned __int128) used * m->period;
         }
 
@@ -798,6 +753,14 @@ gcra_model(void **state)
 static uint64_t  clock_now;
 
 
+static ngx_uint_t
+gcra_put(uint64_t *tat, uint64_t next)
+{
+    return __atomic_compare_exchange_n(&word, tat, next, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+
 static void *
 gcra_thread(void *data)
 {
@@ -809,17 +772,19 @@ gcra_thread(void *data)
     for (i = 0; i < CALLS; i++) {
         now = __atomic_add_fetch(&clock_now, 1000, __ATOMIC_RELAXED);
 
-        tat = 0;
+        tat = __atomic_load_n(&word, __ATOMIC_ACQUIRE);
 
-        if (ngx_mon_gcra_take(&rate, &word, GONE, &tat, now, 1, &r) != NGX_OK)
-        {
-            return NULL;
-        }
+        do {
+            ngx_mon_gcra_judge(&rate, tat, now, 1, &r);
+        } while (!gcra_put(&tat, r.next));
 
         *admitted += r.allowed;
 
         if (r.allowed && i % 3 == 0) {
-            ngx_mon_gcra_refund(&rate, &word, GONE, 1);
+            while (!gcra_put(&tat, ngx_mon_gcra_back(&rate, tat, 1))) {
+                /* void */
+            }
+
             *admitted -= 1;
         }
     }
@@ -875,36 +840,6 @@ gcra_threads(void **state)
 }
 
 
-static void *
-gcra_remover(void *data)
-{
-    uint64_t  n;
-
-    do {
-        n = __atomic_load_n(&clock_now, __ATOMIC_RELAXED);
-    } while (n < NOW + (uint64_t) CALLS * 1000);
-
-    __atomic_store_n(&word, GONE, __ATOMIC_SEQ_CST);
-
-    return NULL;
-}
-
-
-static void
-gcra_removed(void **state)
-{
-    pthread_t  tid;
-
-    gcra_rate("70001r/s", 999);
-    clock_now = NOW;
-
-    assert_int_equal(pthread_create(&tid, NULL, gcra_remover, NULL), 0);
-    (void) gcra_run();
-    assert_int_equal(pthread_join(tid, NULL), 0);
-    assert_int_equal(word, GONE);
-}
-
-
 int
 main(void)
 {
@@ -920,13 +855,11 @@ main(void)
         cmocka_unit_test(gcra_lowered),
         cmocka_unit_test(gcra_behind),
         cmocka_unit_test(gcra_reserved),
-        cmocka_unit_test(gcra_gone),
         cmocka_unit_test(gcra_refunds),
         cmocka_unit_test(gcra_idles),
         cmocka_unit_test(gcra_converts),
         cmocka_unit_test(gcra_model),
         cmocka_unit_test(gcra_threads),
-        cmocka_unit_test(gcra_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
