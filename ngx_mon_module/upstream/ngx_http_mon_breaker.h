@@ -85,6 +85,9 @@ typedef struct {
     /* the location's own */
     ngx_http_handler_pt              handler;
 
+    /* where it stands in, see ngx_http_mon_breaker_inherit() */
+    ngx_http_core_loc_conf_t        *outer;
+
     /* by variables: what upstream it will be is not known */
     ngx_uint_t                       variable;
 
@@ -111,6 +114,13 @@ extern ngx_module_t  ngx_http_mon_breaker_module;
 
 
 /* ngx_http_mon_breaker_module.c */
+
+/*
+ * Gives each "if" that has no content handler the one of its location: nginx
+ * calls that one, with the configuration of the "if".  To be called before
+ * handlers are put in front of others.
+ */
+void ngx_http_mon_breaker_inherit(ngx_conf_t *cf);
 
 /*
  * Where the location of this configuration passes requests to; NULL: nowhere,
@@ -284,6 +294,12 @@ ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call)
 
 /* The content handler of a location with a circuit, see above. */
 ngx_int_t ngx_http_mon_refuse_handler(ngx_http_request_t *r);
+
+/*
+ * The content handler where there is none: of several "if" that apply nginx
+ * takes the handler of one, and the configuration of another one.
+ */
+ngx_int_t ngx_http_mon_refuse_none(ngx_http_request_t *r);
 
 /*
  * Refuses a request at peer.init: NGX_BUSY where an expired answer of the

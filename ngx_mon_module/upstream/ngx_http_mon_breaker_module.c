@@ -124,6 +124,8 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_http_mon_breaker_inherit(cf);
+
     blcf = bmcf->locations.elts;
 
     for (i = 0; i < bmcf->locations.nelts; i++) {
@@ -167,6 +169,27 @@ ngx_http_mon_breaker_upstreams(ngx_conf_t *cf)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_mon_breaker_inherit(ngx_conf_t *cf)
+{
+    ngx_uint_t                         i;
+    ngx_http_core_loc_conf_t          *clcf;
+    ngx_http_mon_breaker_loc_conf_t  **blcf;
+    ngx_http_mon_breaker_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
+    blcf = bmcf->locations.elts;
+
+    for (i = 0; i < bmcf->locations.nelts; i++) {
+        clcf = blcf[i]->loc_conf[ngx_http_core_module.ctx_index];
+
+        if (clcf->noname && !clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = blcf[i]->outer->handler;
+        }
+    }
 }
 
 
@@ -355,6 +378,7 @@ ngx_http_mon_breaker_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->breaker = NGX_CONF_UNSET_PTR;
+    conf->handler = ngx_http_mon_refuse_none;
 
     return conf;
 }
@@ -372,6 +396,10 @@ ngx_http_mon_breaker_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->breaker, prev->breaker, NULL);
 
     conf->loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
+
+    if (prev->loc_conf) {
+        conf->outer = prev->loc_conf[ngx_http_core_module.ctx_index];
+    }
 
     bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
 

@@ -504,14 +504,16 @@ ngx_http_mon_quota_handler(ngx_http_request_t *r)
 
     /* by the clock of the event loop, which is behind: more is free now */
 
-    if (ngx_mon_likely(q->allotted
+    if (ngx_mon_likely(q && q->allotted
                        && ngx_mon_allowance_sure(&q->allowance,
                                                  ngx_mon_loop_start * 1000)))
     {
         return qlcf->handler(r);
     }
 
-    if (!ngx_mon_active || ngx_http_mon_refuse_cached(r, qlcf->pass)) {
+    if (q == NULL || !ngx_mon_active
+        || ngx_http_mon_refuse_cached(r, qlcf->pass))
+    {
         return qlcf->handler(r);
     }
 

@@ -115,6 +115,8 @@ ngx_http_mon_quota_postconfiguration(ngx_conf_t *cf)
         }
     }
 
+    ngx_http_mon_breaker_inherit(cf);
+
     /* the breaker knows all locations */
 
     bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
@@ -282,7 +284,16 @@ ngx_http_mon_quota_create_srv_conf(ngx_conf_t *cf)
 static void *
 ngx_http_mon_quota_create_loc_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_mon_quota_loc_conf_t));
+    ngx_http_mon_quota_loc_conf_t  *qlcf;
+
+    qlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_mon_quota_loc_conf_t));
+    if (qlcf == NULL) {
+        return NULL;
+    }
+
+    qlcf->handler = ngx_http_mon_refuse_none;
+
+    return qlcf;
 }
 
 

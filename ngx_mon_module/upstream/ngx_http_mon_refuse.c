@@ -52,6 +52,16 @@ ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_mon_refuse_none(ngx_http_request_t *r)
+{
+    ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                  "no upstream configuration");
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
 static ngx_mon_noinline ngx_int_t
 ngx_http_mon_refuse_request(ngx_http_request_t *r,
     ngx_http_mon_breaker_loc_conf_t *blcf)
