@@ -291,6 +291,17 @@ extern ngx_mon_hot ngx_mon_limited_pt   ngx_mon_limiteds[NGX_MON_LIMITEDS_MAX];
 /* Adds a tick; at most 12, to be called before the workers start. */
 void ngx_mon_add_tick(ngx_mon_tick_pt tick);
 
+/* the same as nginx's ngx_http_output_header_filter_pt */
+typedef ngx_int_t (*ngx_mon_filter_pt)(struct ngx_http_request_s *r);
+
+/*
+ * Puts a header filter in front of those that there are; next is where it
+ * keeps the one behind it.  To be called from postconfiguration; at most 8.
+ * Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_mon_add_filter(ngx_conf_t *cf, ngx_mon_filter_pt filter,
+    ngx_mon_filter_pt *next);
+
 /*
  * Called in a worker that records once in each iteration of its event loop,
  * after the events and before the timers: it must be nearly free.

@@ -125,7 +125,10 @@ ngx_mon_create_main_conf(ngx_conf_t *cf)
     mcf->cycle = cf->cycle;
 
     mcf->declared = ngx_array_create(cf->pool, 16, sizeof(ngx_mon_declared_t));
-    if (mcf->declared == NULL) {
+    if (mcf->declared == NULL
+        || ngx_array_init(&mcf->filters, cf->pool, 4, sizeof(ngx_mon_filter_t))
+           != NGX_OK)
+    {
         return NULL;
     }
 
@@ -140,6 +143,8 @@ ngx_mon_postconfiguration(ngx_conf_t *cf)
     ngx_mon_main_conf_t  *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_mon_module);
+
+    ngx_mon_filters_reset();
 
     if (mcf->bounds.n == 0) {
 
@@ -463,6 +468,8 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     if (mcf == NULL || mcf->zone == NULL) {
         return NGX_OK;
     }
+
+    ngx_mon_filters_restore(mcf);
 
     ngx_mon_conf = mcf;
     ngx_mon_zone = mcf->zone;

@@ -182,6 +182,14 @@ typedef struct {
 } ngx_mon_declared_t;
 
 
+/* see ngx_mon_add_filter() */
+
+typedef struct {
+    ngx_mon_filter_pt        filter;
+    ngx_mon_filter_pt       *next;
+} ngx_mon_filter_t;
+
+
 /* main configuration, and the context of the shared zone */
 
 typedef struct {
@@ -189,6 +197,7 @@ typedef struct {
     ngx_msec_t               inactive;
     ngx_mon_bounds_t         bounds;
     ngx_array_t             *declared;    /* of ngx_mon_declared_t */
+    ngx_array_t              filters;     /* of ngx_mon_filter_t */
 
     ngx_cycle_t             *cycle;
     ngx_mon_zone_t          *zone;
@@ -383,6 +392,15 @@ void ngx_mon_reap(ngx_uint_t leader);
 
 /* The core's own sources and checks. */
 void ngx_mon_source_init(void);
+
+
+/* ngx_mon_filter.c */
+
+/* The chain of filters has just been made, with none of ours. */
+void ngx_mon_filters_reset(void);
+
+/* A process of this configuration begins: what the chain lacks is put there. */
+void ngx_mon_filters_restore(ngx_mon_main_conf_t *mcf);
 
 
 /* ngx_mon_loop.c */

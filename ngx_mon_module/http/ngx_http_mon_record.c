@@ -74,10 +74,8 @@ ngx_http_mon_record_init(ngx_conf_t *cf)
 
     *h = ngx_http_mon_log_handler;
 
-    ngx_http_mon_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_header_filter;
-
-    return NGX_OK;
+    return ngx_mon_add_filter(cf, ngx_http_mon_header_filter,
+                              &ngx_http_mon_next_header_filter);
 }
 
 

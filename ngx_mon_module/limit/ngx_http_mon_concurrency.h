@@ -253,8 +253,8 @@ ngx_uint_t ngx_http_mon_conc_reason(ngx_http_request_t *r,
 /* The limits of an adaptive limit. */
 extern const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient;
 
-/* Puts the filter in place that sees the answers. */
-void ngx_http_mon_conc_filter_init(void);
+/* Puts the filter in place that sees the answers.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_mon_conc_filter_init(ngx_conf_t *cf);
 
 /* The request has all of its permits; it ends, maybe without an answer. */
 extern ngx_mon_hot ngx_uint_t  ngx_http_mon_conc_adaptive;

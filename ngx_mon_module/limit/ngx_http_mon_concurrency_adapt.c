@@ -33,13 +33,13 @@ const ngx_mon_gradient_conf_t  ngx_http_mon_conc_gradient = {
 };
 
 
-void
-ngx_http_mon_conc_filter_init(void)
+ngx_int_t
+ngx_http_mon_conc_filter_init(ngx_conf_t *cf)
 {
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_conc_filter;
-
     ngx_http_mon_conc_adaptive = 1;
+
+    return ngx_mon_add_filter(cf, ngx_http_mon_conc_filter,
+                              &ngx_http_next_header_filter);
 }
 
 

@@ -106,7 +106,11 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
     for (i = 0; i < ccmf->limiters.nelts; i++) {
 
         if (((ngx_http_mon_conc_t **) ccmf->limiters.elts)[i]->adaptive) {
-            ngx_http_mon_conc_filter_init();
+
+            if (ngx_http_mon_conc_filter_init(cf) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
             break;
         }
     }

@@ -291,8 +291,8 @@ ngx_int_t ngx_http_mon_limit_delay(ngx_http_request_t *r, ngx_msec_t ms);
 /* Makes what is always the same: NGX_OK, or NGX_ERROR without memory. */
 ngx_int_t ngx_http_mon_limit_policy(ngx_conf_t *cf, ngx_http_mon_limit_t *l);
 
-/* Puts the filter of headers in its place. */
-void ngx_http_mon_limit_filter_init(void);
+/* Puts the filter of headers in its place.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_mon_limit_filter_init(ngx_conf_t *cf);
 
 
 /* ngx_http_mon_limit_variables.c */

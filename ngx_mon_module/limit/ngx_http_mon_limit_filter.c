@@ -45,11 +45,11 @@ static ngx_str_t  ngx_http_mon_limit_names[] = {
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 
-void
-ngx_http_mon_limit_filter_init(void)
+ngx_int_t
+ngx_http_mon_limit_filter_init(ngx_conf_t *cf)
 {
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_limit_filter;
+    return ngx_mon_add_filter(cf, ngx_http_mon_limit_filter,
+                              &ngx_http_next_header_filter);
 }
 
 

@@ -120,8 +120,8 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
     ngx_mon_add_limited(ngx_http_mon_limit_limited);
     ngx_mon_add_reason(ngx_http_mon_limit_reason);
 
-    if (headers) {
-        ngx_http_mon_limit_filter_init();
+    if (headers && ngx_http_mon_limit_filter_init(cf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     return ngx_http_mon_preaccess(cf, ngx_http_mon_limit_handler);

@@ -337,9 +337,9 @@ ngx_uint_t ngx_http_mon_refuse_cached(ngx_http_request_t *r,
 
 /*
  * Puts in place what adds Retry-After and tells the reason: from the
- * postconfiguration of whatever refuses requests.
+ * postconfiguration of whatever refuses requests.  NGX_OK or NGX_ERROR.
  */
-void ngx_http_mon_refuse_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_mon_refuse_init(ngx_conf_t *cf);
 
 /* ngx_http_mon_breaker_variables.c */
 

@@ -16,7 +16,7 @@ static void ngx_http_mon_breaker_guard(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
 static void ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
     ngx_http_mon_breaker_loc_conf_t *blcf);
-static void ngx_http_mon_breaker_handlers(ngx_conf_t *cf);
+static ngx_int_t ngx_http_mon_breaker_handlers(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_loc_conf(ngx_conf_t *cf);
@@ -132,9 +132,7 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
         ngx_http_mon_breaker_location(cf, blcf[i]);
     }
 
-    ngx_http_mon_breaker_handlers(cf);
-
-    return NGX_OK;
+    return ngx_http_mon_breaker_handlers(cf);
 }
 
 
@@ -328,14 +326,14 @@ ngx_http_mon_breaker_guard(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *uscf)
 }
 
 
-static void
+static ngx_int_t
 ngx_http_mon_breaker_handlers(ngx_conf_t *cf)
 {
-    ngx_http_mon_refuse_init(cf);
-
     ngx_mon_add_check("breakers", ngx_http_mon_breaker_health);
     ngx_mon_add_tick(ngx_http_mon_breaker_tick);
     ngx_mon_set_source(NGX_MON_G_BREAKER_STATE, ngx_http_mon_breaker_source);
+
+    return ngx_http_mon_refuse_init(cf);
 }
 
 

@@ -126,10 +126,9 @@ ngx_http_mon_quota_postconfiguration(ngx_conf_t *cf)
         ngx_http_mon_quota_location(cf, blcf[i]);
     }
 
-    ngx_http_mon_refuse_init(cf);
     ngx_mon_add_tick(ngx_http_mon_quota_tick);
 
-    return NGX_OK;
+    return ngx_http_mon_refuse_init(cf);
 }
 
 

@@ -357,7 +357,7 @@ ngx_http_mon_refuse_reason(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-void
+ngx_int_t
 ngx_http_mon_refuse_init(ngx_conf_t *cf)
 {
     ngx_http_mon_breaker_main_conf_t  *bmcf;
@@ -365,15 +365,15 @@ ngx_http_mon_refuse_init(ngx_conf_t *cf)
     bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
 
     if (bmcf->refuses) {
-        return;
+        return NGX_OK;
     }
 
     bmcf->refuses = 1;
 
     ngx_mon_add_reason(ngx_http_mon_refuse_reason);
 
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mon_refuse_filter;
+    return ngx_mon_add_filter(cf, ngx_http_mon_refuse_filter,
+                              &ngx_http_next_header_filter);
 }
 
 
