@@ -5,7 +5,7 @@
 
 
 #include "ngx_http_mon_concurrency.h"
-#include "ngx_http_mon_preaccess.h"
+#include "ngx_mon_phase.h"
 
 
 static ngx_int_t ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf);
@@ -99,7 +99,12 @@ ngx_http_mon_conc_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (ngx_http_mon_preaccess(cf, ngx_http_mon_conc_handler) != NGX_OK) {
+    /* realip may be told by the location to change the client's address */
+
+    if (ngx_mon_add_handler(cf, NGX_HTTP_PREACCESS_PHASE,
+                            ngx_http_mon_conc_handler)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -5,7 +5,7 @@
 
 
 #include "ngx_http_mon_limit.h"
-#include "ngx_http_mon_preaccess.h"
+#include "ngx_mon_phase.h"
 
 
 static ngx_int_t ngx_http_mon_limit_preconfiguration(ngx_conf_t *cf);
@@ -124,7 +124,10 @@ ngx_http_mon_limit_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_mon_preaccess(cf, ngx_http_mon_limit_handler);
+    /* realip may be told by the location to change the client's address */
+
+    return ngx_mon_add_handler(cf, NGX_HTTP_PREACCESS_PHASE,
+                               ngx_http_mon_limit_handler);
 }
 
 

@@ -82,16 +82,22 @@ typedef struct {
     /* of the module that passes requests on, or NULL */
     ngx_http_upstream_conf_t        *pass;
 
-    /* the location's own */
+    /*
+     * The content handler that passes requests there, or NULL; of several "if"
+     * that apply nginx takes the configuration of one, and the handler of
+     * another one, maybe.
+     */
     ngx_http_handler_pt              handler;
 
-    /* where it stands in, see ngx_http_mon_breaker_inherit() */
-    ngx_http_core_loc_conf_t        *outer;
+    /* whether there is a circuit to be asked */
+    ngx_uint_t                       guarded;
 
     /* by variables: what upstream it will be is not known */
     ngx_uint_t                       variable;
 
+    /* of this level, and of the one that it stands in */
     void                           **loc_conf;
+    void                           **outer;
 } ngx_http_mon_breaker_loc_conf_t;
 
 
@@ -116,18 +122,12 @@ extern ngx_module_t  ngx_http_mon_breaker_module;
 /* ngx_http_mon_breaker_module.c */
 
 /*
- * Gives each "if" that has no content handler the one of its location: nginx
- * calls that one, with the configuration of the "if".  To be called before
- * handlers are put in front of others.
+ * Adds a handler to be called before those of the content phase, behind the
+ * ones that were added so before, and finds out pass and handler of all
+ * locations.  Returns NGX_OK or NGX_ERROR.
  */
-void ngx_http_mon_breaker_inherit(ngx_conf_t *cf);
-
-/*
- * Where the location of this configuration passes requests to; NULL: nowhere,
- * to what variables name, or by several modules.
- */
-ngx_http_upstream_conf_t *ngx_http_mon_breaker_pass(ngx_conf_t *cf,
-    void **loc_conf);
+ngx_int_t ngx_http_mon_breaker_precontent(ngx_conf_t *cf,
+    ngx_http_handler_pt handler);
 
 
 /* ngx_http_mon_breaker_conf.c */
@@ -292,14 +292,8 @@ ngx_http_mon_breaker_leave(ngx_http_mon_call_t *call)
 
 /* ngx_http_mon_refuse.c */
 
-/* The content handler of a location with a circuit, see above. */
+/* Of the precontent phase. */
 ngx_int_t ngx_http_mon_refuse_handler(ngx_http_request_t *r);
-
-/*
- * The content handler where there is none: of several "if" that apply nginx
- * takes the handler of one, and the configuration of another one.
- */
-ngx_int_t ngx_http_mon_refuse_none(ngx_http_request_t *r);
 
 /*
  * Refuses a request at peer.init: NGX_BUSY where an expired answer of the

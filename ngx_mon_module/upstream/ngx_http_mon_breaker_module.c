@@ -5,17 +5,20 @@
 
 
 #include "ngx_http_mon_breaker.h"
+#include "ngx_mon_phase.h"
 
 
 static ngx_int_t ngx_http_mon_breaker_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_breaker_upstreams(ngx_conf_t *cf);
+static ngx_http_handler_pt ngx_http_mon_breaker_handler(ngx_conf_t *cf,
+    ngx_http_mon_breaker_loc_conf_t *blcf);
 static void ngx_http_mon_breaker_location(ngx_conf_t *cf,
     ngx_http_mon_breaker_loc_conf_t *blcf);
+static ngx_http_upstream_conf_t *ngx_http_mon_breaker_pass(ngx_conf_t *cf,
+    void **loc_conf);
 static void ngx_http_mon_breaker_guard(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
-static void ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_mon_breaker_loc_conf_t *blcf);
 static ngx_int_t ngx_http_mon_breaker_handlers(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_breaker_create_srv_conf(ngx_conf_t *cf);
@@ -124,7 +127,11 @@ ngx_http_mon_breaker_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_mon_breaker_inherit(cf);
+    if (ngx_http_mon_breaker_precontent(cf, ngx_http_mon_refuse_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     blcf = bmcf->locations.elts;
 
@@ -170,11 +177,11 @@ ngx_http_mon_breaker_upstreams(ngx_conf_t *cf)
 }
 
 
-void
-ngx_http_mon_breaker_inherit(ngx_conf_t *cf)
+ngx_int_t
+ngx_http_mon_breaker_precontent(ngx_conf_t *cf,
+    ngx_http_handler_pt handler)
 {
     ngx_uint_t                         i;
-    ngx_http_core_loc_conf_t          *clcf;
     ngx_http_mon_breaker_loc_conf_t  **blcf;
     ngx_http_mon_breaker_main_conf_t  *bmcf;
 
@@ -182,23 +189,53 @@ ngx_http_mon_breaker_inherit(ngx_conf_t *cf)
     blcf = bmcf->locations.elts;
 
     for (i = 0; i < bmcf->locations.nelts; i++) {
-        clcf = blcf[i]->loc_conf[ngx_http_core_module.ctx_index];
-
-        if (clcf->noname && !clcf->lmt_excpt && clcf->handler == NULL) {
-            clcf->handler = blcf[i]->outer->handler;
-        }
+        blcf[i]->pass = ngx_http_mon_breaker_pass(cf, blcf[i]->loc_conf);
+        blcf[i]->handler = ngx_http_mon_breaker_handler(cf, blcf[i]);
     }
+
+    return ngx_mon_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE, handler);
 }
 
 
-/* what the location passes to, and whether that may be asked ahead */
+/*
+ * The content handler of requests with this configuration.  An "if" that has
+ * none is left to that of its location, and inherits where that passes to; one
+ * that has another one does not go there.
+ */
+
+static ngx_http_handler_pt
+ngx_http_mon_breaker_handler(ngx_conf_t *cf,
+    ngx_http_mon_breaker_loc_conf_t *blcf)
+{
+    ngx_http_core_loc_conf_t  *clcf, *outer;
+    ngx_http_upstream_conf_t  *pass;
+
+    clcf = blcf->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (!clcf->noname || clcf->lmt_excpt) {
+        return clcf->handler;
+    }
+
+    outer = blcf->outer[ngx_http_core_module.ctx_index];
+
+    if (clcf->handler == NULL || clcf->handler == outer->handler) {
+        return outer->handler;
+    }
+
+    pass = ngx_http_mon_breaker_pass(cf, blcf->outer);
+
+    return (pass && blcf->pass && pass->upstream == blcf->pass->upstream)
+           ? NULL : clcf->handler;
+}
+
+
+/* what is asked in the location, and whether that may be asked ahead */
 
 static void
 ngx_http_mon_breaker_location(ngx_conf_t *cf,
     ngx_http_mon_breaker_loc_conf_t *blcf)
 {
     ngx_http_mon_hook_t                *hook;
-    ngx_http_core_loc_conf_t           *clcf;
     ngx_http_upstream_srv_conf_t       *uscf;
     ngx_http_mon_upstream_main_conf_t  *mcf;
 
@@ -206,20 +243,16 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
         blcf->breaker = blcf->breaker->same;
     }
 
-    clcf = blcf->loc_conf[ngx_http_core_module.ctx_index];
-
-    if (clcf->handler == NULL || clcf->handler == ngx_http_mon_refuse_handler) {
+    if (blcf->handler == NULL) {
         return;
     }
-
-    blcf->pass = ngx_http_mon_breaker_pass(cf, blcf->loc_conf);
 
     if (blcf->pass == NULL) {
 
         if (blcf->breaker) {
             blcf->variable = 1;
+            blcf->guarded = 1;
             ngx_http_mon_breaker_guard(cf, NULL);
-            ngx_http_mon_breaker_handle(clcf, blcf);
         }
 
         return;
@@ -235,25 +268,16 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
     hook = ngx_http_mon_hook_find(mcf, uscf);
 
     blcf->upstream = hook ? hook->breaker : NULL;
-
-    if (blcf->breaker || blcf->upstream) {
-        ngx_http_mon_breaker_handle(clcf, blcf);
-    }
+    blcf->guarded = blcf->breaker || blcf->upstream;
 }
 
 
-/* a handler in front of the one that reads the body and connects */
+/*
+ * Where the location passes requests to; NULL: nowhere, to what variables
+ * name, or by several modules.
+ */
 
-static void
-ngx_http_mon_breaker_handle(ngx_http_core_loc_conf_t *clcf,
-    ngx_http_mon_breaker_loc_conf_t *blcf)
-{
-    blcf->handler = clcf->handler;
-    clcf->handler = ngx_http_mon_refuse_handler;
-}
-
-
-ngx_http_upstream_conf_t *
+static ngx_http_upstream_conf_t *
 ngx_http_mon_breaker_pass(ngx_conf_t *cf, void **loc_conf)
 {
     ngx_uint_t                 i, k;
@@ -376,7 +400,6 @@ ngx_http_mon_breaker_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->breaker = NGX_CONF_UNSET_PTR;
-    conf->handler = ngx_http_mon_refuse_none;
 
     return conf;
 }
@@ -395,9 +418,7 @@ ngx_http_mon_breaker_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
 
-    if (prev->loc_conf) {
-        conf->outer = prev->loc_conf[ngx_http_core_module.ctx_index];
-    }
+    conf->outer = prev->loc_conf;
 
     bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_breaker_module);
 

@@ -504,17 +504,14 @@ ngx_http_mon_quota_handler(ngx_http_request_t *r)
 
     /* by the clock of the event loop, which is behind: more is free now */
 
-    if (ngx_mon_likely(q && q->allotted
-                       && ngx_mon_allowance_sure(&q->allowance,
-                                                 ngx_mon_loop_start * 1000)))
-    {
-        return qlcf->handler(r);
-    }
-
-    if (q == NULL || !ngx_mon_active
+    if (q == NULL || r->content_handler != qlcf->handler
+        || ngx_mon_likely(q->allotted
+                          && ngx_mon_allowance_sure(&q->allowance,
+                                                  ngx_mon_loop_start * 1000))
+        || !ngx_mon_active
         || ngx_http_mon_refuse_cached(r, qlcf->pass))
     {
-        return qlcf->handler(r);
+        return NGX_DECLINED;
     }
 
     wait = 0;
@@ -531,7 +528,7 @@ ngx_http_mon_quota_handler(ngx_http_request_t *r)
         }
     }
 
-    return wait ? ngx_http_mon_quota_refused(q, r, wait) : qlcf->handler(r);
+    return wait ? ngx_http_mon_quota_refused(q, r, wait) : NGX_DECLINED;
 }
 
 

@@ -157,7 +157,7 @@ void ngx_http_mon_quota_use(ngx_http_mon_charge_t *charge);
 /* Gives it back where it was not used. */
 void ngx_http_mon_quota_release(ngx_http_mon_charge_t *charge);
 
-/* The content handler of a location that passes to the upstream. */
+/* Of the precontent phase. */
 ngx_int_t ngx_http_mon_quota_handler(ngx_http_request_t *r);
 
 /* Sweeps the allowances, and frees what dead workers hold. */

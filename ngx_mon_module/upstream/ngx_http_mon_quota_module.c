@@ -115,7 +115,11 @@ ngx_http_mon_quota_postconfiguration(ngx_conf_t *cf)
         }
     }
 
-    ngx_http_mon_breaker_inherit(cf);
+    if (ngx_http_mon_breaker_precontent(cf, ngx_http_mon_quota_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     /* the breaker knows all locations */
 
@@ -211,35 +215,20 @@ ngx_http_mon_quota_declare(ngx_conf_t *cf, ngx_http_mon_quota_t *q)
 }
 
 
-/* a handler in front of that of the location, behind that of a breaker */
-
 static void
 ngx_http_mon_quota_location(ngx_conf_t *cf,
     ngx_http_mon_breaker_loc_conf_t *blcf)
 {
-    ngx_http_handler_pt                *handler;
     ngx_http_mon_hook_t                *hook;
-    ngx_http_upstream_conf_t           *pass;
-    ngx_http_core_loc_conf_t           *clcf;
     ngx_http_mon_quota_loc_conf_t      *qlcf;
     ngx_http_mon_upstream_main_conf_t  *mcf;
 
-    clcf = blcf->loc_conf[ngx_http_core_module.ctx_index];
-    handler = (clcf->handler == ngx_http_mon_refuse_handler) ? &blcf->handler
-                                                             : &clcf->handler;
-
-    if (*handler == NULL || *handler == ngx_http_mon_quota_handler) {
-        return;
-    }
-
-    pass = ngx_http_mon_breaker_pass(cf, blcf->loc_conf);
-
-    if (pass == NULL) {
+    if (blcf->handler == NULL || blcf->pass == NULL) {
         return;
     }
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mon_upstream_module);
-    hook = ngx_http_mon_hook_find(mcf, pass->upstream);
+    hook = ngx_http_mon_hook_find(mcf, blcf->pass->upstream);
 
     if (hook == NULL || hook->quota == NULL) {
         return;
@@ -248,10 +237,8 @@ ngx_http_mon_quota_location(ngx_conf_t *cf,
     qlcf = blcf->loc_conf[ngx_http_mon_quota_module.ctx_index];
 
     qlcf->quota = hook->quota;
-    qlcf->pass = pass;
-    qlcf->handler = *handler;
-
-    *handler = ngx_http_mon_quota_handler;
+    qlcf->pass = blcf->pass;
+    qlcf->handler = blcf->handler;
 }
 
 
@@ -289,8 +276,6 @@ ngx_http_mon_quota_create_loc_conf(ngx_conf_t *cf)
     if (qlcf == NULL) {
         return NULL;
     }
-
-    qlcf->handler = ngx_http_mon_refuse_none;
 
     return qlcf;
 }

@@ -32,10 +32,13 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 ngx_int_t
 ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
     ngx_http_mon_breaker_loc_conf_t  *blcf;
 
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
+
+    if (!blcf->guarded || r->content_handler != blcf->handler) {
+        return NGX_DECLINED;
+    }
 
     if (ngx_mon_likely(!r->internal && !blcf->variable && ngx_mon_active
                        && (blcf->breaker == NULL
@@ -43,22 +46,10 @@ ngx_http_mon_refuse_handler(ngx_http_request_t *r)
                        && (blcf->upstream == NULL
                            || ngx_http_mon_breaker_closed(blcf->upstream))))
     {
-        return blcf->handler(r);
+        return NGX_DECLINED;
     }
 
-    rc = ngx_http_mon_refuse_request(r, blcf);
-
-    return (rc == NGX_DECLINED) ? blcf->handler(r) : rc;
-}
-
-
-ngx_int_t
-ngx_http_mon_refuse_none(ngx_http_request_t *r)
-{
-    ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                  "no upstream configuration");
-
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return ngx_http_mon_refuse_request(r, blcf);
 }
 
 

@@ -22,6 +22,10 @@ upstream circuit {
     server 127.0.0.1:%%PORT_8081%%;
     mon_breaker consecutive=2 open=60s on=http_500;
 }
+upstream circuit2 {
+    server 127.0.0.1:%%PORT_8081%%;
+    mon_breaker consecutive=2 open=60s on=http_500;
+}
 upstream both {
     server 127.0.0.1:%%PORT_8081%%;
     mon_limit rate=1r/h burst=1;
@@ -54,9 +58,22 @@ server {
         if ($arg_a) { set $x 1; }
         proxy_pass http://127.0.0.1:%%PORT_8081%%;
     }
+    location /other/ {
+        if ($arg_a) { scgi_pass $arg_a; }
+        if ($arg_b) { set $x 1; }
+        proxy_pass http://circuit2;
+    }
     location /none/ {
         if ($arg_a) { proxy_pass http://other; }
         if ($arg_a) { set $x 1; }
+    }
+
+    # what is not found does not go there
+
+    location ~ ^/tried/ {
+        root %%TESTDIR%%;
+        try_files $uri =404;
+        proxy_pass http://circuit2;
     }
 
     # what has no handler in "limit_except" has none beside a breaker either
@@ -70,6 +87,8 @@ server {
 EOC
 
 $t->backend(8081);
+mkdir($t->dir() . '/tried') or die "mkdir: $!\n";
+$t->write_file('tried/that', '');
 $t->run();
 
 # shares are taken by requests of both kinds
@@ -104,5 +123,15 @@ is($t->get('/two/?a=1')->{status}, 200, 'the second one holds');
 $t->expect(qr/no upstream configuration/);
 is($t->get('/none/?a=1')->{status}, 500, 'it has nowhere to pass to');
 is($t->get('/gif')->{status}, 404, 'no handler');
+
+# an "if" that passes to somewhere else is not asked
+
+$t->get('/other/status/500') for 1 .. 2;
+is($t->get('/other/')->{status}, 503, 'open');
+is($t->get('/other/?b=1')->{status}, 503, 'open in the if');
+is($t->get('/other/?a=127.0.0.1:' . $t->port(8082))->{status}, 502,
+   'another if');
+is($t->get('/tried/this')->{status}, 404, 'open, but not found');
+is($t->get('/tried/that')->{status}, 503, 'open, and found');
 
 done_testing();

@@ -4,11 +4,12 @@
  */
 
 
-#include "ngx_http_mon_preaccess.h"
+#include "ngx_mon_phase.h"
 
 
 ngx_int_t
-ngx_http_mon_preaccess(ngx_conf_t *cf, ngx_http_handler_pt handler)
+ngx_mon_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
+    ngx_http_handler_pt handler)
 {
     ngx_array_t                *a;
     ngx_http_handler_pt        *h;
@@ -16,7 +17,7 @@ ngx_http_mon_preaccess(ngx_conf_t *cf, ngx_http_handler_pt handler)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    a = &cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
+    a = &cmcf->phases[phase].handlers;
 
     if (ngx_array_push(a) == NULL) {
         return NGX_ERROR;
