@@ -89,8 +89,9 @@ typedef struct {
      */
     ngx_http_handler_pt              handler;
 
-    /* whether there is a circuit to be asked */
+    /* whether there is a circuit to be asked; the one, if it is only one */
     ngx_uint_t                       guarded;
+    ngx_http_mon_breaker_t          *single;
 
     /* by variables: what upstream it will be is not known */
     ngx_uint_t                       variable;

@@ -269,6 +269,10 @@ ngx_http_mon_breaker_location(ngx_conf_t *cf,
 
     blcf->upstream = hook ? hook->breaker : NULL;
     blcf->guarded = blcf->breaker || blcf->upstream;
+
+    if (blcf->breaker == NULL || blcf->upstream == NULL) {
+        blcf->single = blcf->breaker ? blcf->breaker : blcf->upstream;
+    }
 }
 
 

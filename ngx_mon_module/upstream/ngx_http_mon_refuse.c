@@ -29,6 +29,8 @@ static ngx_mon_noinline ngx_int_t ngx_http_mon_refuse_header(
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 
+/* the usual case is that of a single circuit, which is closed */
+
 ngx_int_t
 ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 {
@@ -36,15 +38,8 @@ ngx_http_mon_refuse_handler(ngx_http_request_t *r)
 
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_mon_breaker_module);
 
-    if (!blcf->guarded || r->content_handler != blcf->handler) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_mon_likely(!r->internal && !blcf->variable && ngx_mon_active
-                       && (blcf->breaker == NULL
-                           || ngx_http_mon_breaker_closed(blcf->breaker))
-                       && (blcf->upstream == NULL
-                           || ngx_http_mon_breaker_closed(blcf->upstream))))
+    if (ngx_mon_likely(blcf->single && !r->internal
+                       && ngx_http_mon_breaker_closed(blcf->single)))
     {
         return NGX_DECLINED;
     }
@@ -59,6 +54,10 @@ ngx_http_mon_refuse_request(ngx_http_request_t *r,
 {
     ngx_http_mon_breaker_t      *b;
     ngx_http_mon_breaker_ctx_t  *ctx;
+
+    if (!blcf->guarded || r->content_handler != blcf->handler) {
+        return NGX_DECLINED;
+    }
 
     if (r->internal) {
 
