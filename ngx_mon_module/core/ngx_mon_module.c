@@ -108,7 +108,7 @@ ngx_mon_preconfiguration(ngx_conf_t *cf)
     ngx_mon_registry_init();
     ngx_mon_source_init();
 
-    return NGX_OK;
+    return ngx_mon_filters_save(cf);
 }
 
 
@@ -125,10 +125,7 @@ ngx_mon_create_main_conf(ngx_conf_t *cf)
     mcf->cycle = cf->cycle;
 
     mcf->declared = ngx_array_create(cf->pool, 16, sizeof(ngx_mon_declared_t));
-    if (mcf->declared == NULL
-        || ngx_array_init(&mcf->filters, cf->pool, 4, sizeof(ngx_mon_filter_t))
-           != NGX_OK)
-    {
+    if (mcf->declared == NULL) {
         return NULL;
     }
 
@@ -419,6 +416,8 @@ ngx_mon_init_module(ngx_cycle_t *cycle)
 {
     ngx_mon_main_conf_t  *mcf;
 
+    ngx_mon_filters_keep();
+
     mcf = ngx_mon_cycle_conf(cycle);
 
     if (mcf && mcf->zone && !ngx_test_config) {
@@ -468,8 +467,6 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     if (mcf == NULL || mcf->zone == NULL) {
         return NGX_OK;
     }
-
-    ngx_mon_filters_restore(mcf);
 
     ngx_mon_conf = mcf;
     ngx_mon_zone = mcf->zone;
