@@ -37,6 +37,8 @@ typedef struct ngx_http_mon_conc_ctx_s    ngx_http_mon_conc_ctx_t;
 /* the zone begins with it; the keys are behind */
 
 typedef struct {
+    /* of the configuration whose limit it is */
+    uint64_t                     version;
     ngx_mon_gradient_t           gradient;
     ngx_mon_permit_shared_t      permits;
 } ngx_http_mon_conc_shared_t;
@@ -84,6 +86,10 @@ struct ngx_http_mon_conc_state_s {
 
     /* NULL: the limit is fixed */
     ngx_mon_gradient_t          *gradient;
+
+    /* of this process's configuration, and of the one in force */
+    uint64_t                     version;
+    uint64_t                    *newest;
 
     /* those that wait, by the number of their node; made for the first one */
     ngx_http_mon_conc_ctx_t    **waiting;
@@ -145,6 +151,9 @@ struct ngx_http_mon_conc_ctx_s {
 
 typedef struct {
     ngx_array_t                  limiters;    /* _conc_t * */
+
+    /* any later configuration has a larger one */
+    uint64_t                     version;
 } ngx_http_mon_conc_main_conf_t;
 
 
@@ -217,7 +226,10 @@ ngx_int_t ngx_http_mon_conc_enter(ngx_http_mon_conc_ctx_t *ctx,
 /* Adds the zone of a limiter.  NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_http_mon_conc_zone(ngx_conf_t *cf, ngx_http_mon_conc_t *c);
 
-/* The configuration took effect: its limits hold. */
+/*
+ * The configuration took effect: its limits hold, unless a later one has some
+ * by now, as a process sees that has not been told to end yet.
+ */
 void ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf);
 
 /* See ngx_mon_set_source(). */

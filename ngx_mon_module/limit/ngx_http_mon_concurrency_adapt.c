@@ -161,7 +161,9 @@ ngx_http_mon_conc_sample(ngx_http_mon_conc_ctx_t *ctx,
                                      now, rtt, ngx_mon_permit_held(w),
                                      answer == NGX_HTTP_MON_CONC_FAILED);
 
-        if (rc == NGX_MON_GRADIENT_SAME || ngx_exiting) {
+        if (rc == NGX_MON_GRADIENT_SAME
+            || __atomic_load_n(s->newest, __ATOMIC_ACQUIRE) != s->version)
+        {
             continue;
         }
 

@@ -147,6 +147,8 @@ ngx_http_mon_conc_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    conf->version = ngx_mon_now();
+
     return conf;
 }
 

@@ -64,6 +64,8 @@ ngx_http_mon_conc_begin(ngx_cycle_t *cycle,
         c[i]->state = s;
         s->used = 1;
         s->gradient = c[i]->adaptive ? &c[i]->shared->gradient : NULL;
+        s->version = ccmf->version;
+        s->newest = &c[i]->shared->version;
 
         (void) ngx_mon_permit_recover(&s->permit, 1);
         ngx_mon_permit_serve(&s->permit);

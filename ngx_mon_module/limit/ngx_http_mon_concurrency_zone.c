@@ -155,6 +155,7 @@ ngx_http_mon_conc_make(ngx_slab_pool_t *pool, ngx_http_mon_conc_t *c)
         return NULL;
     }
 
+    shared->version = 0;
     ngx_mon_gradient_init(&shared->gradient);
     ngx_mon_permit_init(&shared->permits, n);
 
@@ -187,9 +188,15 @@ ngx_http_mon_conc_commit(ngx_http_mon_conc_main_conf_t *ccmf)
 
     for (i = 0; i < ccmf->limiters.nelts; i++) {
 
-        if (c[i]->same || c[i]->shared == NULL) {
+        if (c[i]->same || c[i]->shared == NULL
+            || __atomic_load_n(&c[i]->shared->version, __ATOMIC_ACQUIRE)
+               > ccmf->version)
+        {
             continue;
         }
+
+        __atomic_store_n(&c[i]->shared->version, ccmf->version,
+                         __ATOMIC_RELEASE);
 
         limit = c[i]->adaptive
                 ? ngx_mon_gradient_limit(&c[i]->shared->gradient,
