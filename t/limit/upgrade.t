@@ -120,7 +120,7 @@ for my $outcome (qw/ passed queued /) {
 }
 
 wait_for(sub { !alive($new) }, 20, 'the end of the new master');
-$t->{masters} = [ $old ];
+$t->{masters} = [ $old ];		# told to end, which quit() would do
 
 # and forward: nothing is left behind
 
@@ -132,7 +132,8 @@ kill 'QUIT', $old;
 $backend->tell('last');
 is(scalar(grep { $_->response()->{status} == 200 } @{ $clients{$_} }), 5,
    "$_: all are answered, again") for qw/ plain keyed /;
-$t->quit($old);
+wait_for(sub { !alive($old) }, 20, 'the end of the old master');
+$t->{masters} = [ $new ];
 gauges($_, 0) for qw/ in_flight queued /;
 
 done_testing();
