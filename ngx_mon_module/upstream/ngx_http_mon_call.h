@@ -26,6 +26,7 @@
 
 #include "ngx_http_mon_upstream.h"
 #include "ngx_mon_breaker.h"
+#include "ngx_mon_param.h"
 
 
 /* nothing here is seen outside of the .so */
@@ -143,6 +144,10 @@ void ngx_http_mon_call_leave(ngx_http_mon_call_t *call);
  */
 ngx_int_t ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t *on);
+
+/* The same for a table of parameters, into an ngx_uint_t. */
+ngx_int_t ngx_http_mon_set_on(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf);
 
 /*
  * The verdict on an attempt with this status, 0 for none, and this failure,

@@ -76,6 +76,14 @@ ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t *on)
 }
 
 
+ngx_int_t
+ngx_http_mon_set_on(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
+{
+    return ngx_http_mon_on_parse(cf, value, ngx_mon_param_field(p, conf));
+}
+
+
 ngx_uint_t
 ngx_http_mon_verdict(ngx_uint_t status, ngx_int_t failure)
 {
