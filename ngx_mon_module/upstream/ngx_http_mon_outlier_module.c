@@ -7,18 +7,6 @@
 #include "ngx_http_mon_seat.h"
 
 
-/* how a parameter is written, and what it may be */
-
-typedef struct {
-    ngx_str_t                    name;
-    ngx_int_t                  (*parse)(ngx_str_t *value);
-    size_t                       offset;
-    uint64_t                     min;
-    uint64_t                     max;
-    uint64_t                     def;
-} ngx_http_mon_outlier_param_t;
-
-
 static ngx_int_t ngx_http_mon_outlier_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_outlier_add(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf,
@@ -30,53 +18,40 @@ static char *ngx_http_mon_outlier(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_mon_slow_start(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_mon_outlier_param(ngx_conf_t *cf,
-    ngx_http_mon_outlier_srv_conf_t *oscf, ngx_str_t *arg, ngx_uint_t *seen);
-static ngx_int_t ngx_http_mon_outlier_value(ngx_mon_outlier_conf_t *conf,
-    ngx_str_t *arg, ngx_uint_t *bit);
-static ngx_int_t ngx_http_mon_outlier_number(ngx_str_t *value);
-static ngx_int_t ngx_http_mon_outlier_percent(ngx_str_t *value);
-static ngx_int_t ngx_http_mon_outlier_sigma(ngx_str_t *value);
-static ngx_int_t ngx_http_mon_outlier_time(ngx_str_t *value);
 
 
 #define NGX_HTTP_MON_OUTLIER_DAY  86400000
 
-static const ngx_http_mon_outlier_param_t  ngx_http_mon_outlier_params[] = {
+/* of max_eject 0 is not given */
 
-    { ngx_string("consecutive="), ngx_http_mon_outlier_number,
-      offsetof(ngx_mon_outlier_conf_t, consecutive),
-      0, 1000000, 5 },
-
-    { ngx_string("ratio="), ngx_http_mon_outlier_percent,
-      offsetof(ngx_mon_outlier_conf_t, ratio),
-      0, NGX_MON_OUTLIER_ONE, 0 },
-
-    { ngx_string("min="), ngx_http_mon_outlier_number,
-      offsetof(ngx_mon_outlier_conf_t, min),
-      1, 1000000, 20 },
-
-    { ngx_string("window="), ngx_http_mon_outlier_time,
-      offsetof(ngx_mon_outlier_conf_t, window),
-      10, NGX_HTTP_MON_OUTLIER_DAY, 10000 },
-
-    { ngx_string("stdev="), ngx_http_mon_outlier_sigma,
-      offsetof(ngx_mon_outlier_conf_t, stdev),
-      0, 100 * NGX_MON_OUTLIER_SIGMA, 0 },
-
-    { ngx_string("eject="), ngx_http_mon_outlier_time,
-      offsetof(ngx_mon_outlier_conf_t, eject),
-      1, NGX_HTTP_MON_OUTLIER_DAY, 30000 },
-
-    { ngx_string("max_eject="), ngx_http_mon_outlier_time,
-      offsetof(ngx_mon_outlier_conf_t, max_eject),
-      1, NGX_HTTP_MON_OUTLIER_DAY, 0 },
-
-    { ngx_string("max_ejected="), ngx_http_mon_outlier_percent,
-      offsetof(ngx_mon_outlier_conf_t, max_ejected),
-      0, NGX_MON_OUTLIER_ONE, NGX_MON_OUTLIER_ONE / 2 },
-
-    { ngx_null_string, NULL, 0, 0, 0, 0 }
+static const ngx_mon_param_t  ngx_http_mon_outlier_params[] = {
+    ngx_mon_param("consecutive=", ngx_mon_set_number,
+                  ngx_http_mon_outlier_srv_conf_t, conf.consecutive,
+                  0, 1000000, 5),
+    ngx_mon_param("ratio=", ngx_mon_set_percent,
+                  ngx_http_mon_outlier_srv_conf_t, conf.ratio,
+                  0, NGX_MON_OUTLIER_ONE, 0),
+    ngx_mon_param("min=", ngx_mon_set_number,
+                  ngx_http_mon_outlier_srv_conf_t, conf.min, 1, 1000000, 20),
+    ngx_mon_param("window=", ngx_mon_set_time,
+                  ngx_http_mon_outlier_srv_conf_t, conf.window,
+                  10, NGX_HTTP_MON_OUTLIER_DAY, 10000),
+    ngx_mon_param("stdev=", ngx_mon_set_decimal,
+                  ngx_http_mon_outlier_srv_conf_t, conf.stdev,
+                  0, 100 * NGX_MON_OUTLIER_SIGMA, 0),
+    ngx_mon_param("eject=", ngx_mon_set_time,
+                  ngx_http_mon_outlier_srv_conf_t, conf.eject,
+                  1, NGX_HTTP_MON_OUTLIER_DAY, 30000),
+    ngx_mon_param("max_eject=", ngx_mon_set_time,
+                  ngx_http_mon_outlier_srv_conf_t, conf.max_eject,
+                  1, NGX_HTTP_MON_OUTLIER_DAY, 0),
+    ngx_mon_param("max_ejected=", ngx_mon_set_percent,
+                  ngx_http_mon_outlier_srv_conf_t, conf.max_ejected,
+                  0, NGX_MON_OUTLIER_ONE, NGX_MON_OUTLIER_ONE / 2),
+    ngx_mon_param("on=", ngx_http_mon_set_on,
+                  ngx_http_mon_outlier_srv_conf_t, on,
+                  0, 0, NGX_HTTP_MON_ON_DEFAULT),
+    ngx_mon_param_end
 };
 
 
@@ -240,30 +215,16 @@ ngx_http_mon_outlier(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mon_outlier_srv_conf_t  *oscf = conf;
 
-    ngx_str_t                           *value;
-    ngx_uint_t                           i, seen;
-    const ngx_http_mon_outlier_param_t  *param;
-
     if (oscf->outlier) {
         return "is duplicate";
     }
 
     ngx_http_mon_outlier_seen(cf, cmd);
 
-    seen = 0;
-    value = cf->args->elts;
-
     oscf->outlier = 1;
-    oscf->on = NGX_HTTP_MON_ON_DEFAULT;
 
-    for (param = ngx_http_mon_outlier_params; param->parse; param++) {
-        *(uint64_t *) ((u_char *) &oscf->conf + param->offset) = param->def;
-    }
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_mon_outlier_param(cf, oscf, &value[i], &seen) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_mon_params(cf, 1, ngx_http_mon_outlier_params, oscf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (oscf->conf.max_eject == 0) {
@@ -277,83 +238,6 @@ ngx_http_mon_outlier(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_outlier_param(ngx_conf_t *cf,
-    ngx_http_mon_outlier_srv_conf_t *oscf, ngx_str_t *arg, ngx_uint_t *seen)
-{
-    ngx_int_t   rc;
-    ngx_str_t   value;
-    ngx_uint_t  bit;
-
-    if (ngx_strncmp(arg->data, "on=", 3) == 0) {
-        value.data = arg->data + 3;
-        value.len = arg->len - 3;
-
-        bit = 0;
-        rc = ngx_http_mon_on_parse(cf, &value, &oscf->on);
-
-    } else {
-        rc = ngx_http_mon_outlier_value(&oscf->conf, arg, &bit);
-
-        if (rc != NGX_OK) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", arg);
-        }
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (*seen & (1 << bit)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate parameter \"%V\"",
-                           arg);
-        return NGX_ERROR;
-    }
-
-    *seen |= 1 << bit;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_outlier_value(ngx_mon_outlier_conf_t *conf, ngx_str_t *arg,
-    ngx_uint_t *bit)
-{
-    ngx_int_t                            n;
-    ngx_str_t                            value;
-    ngx_uint_t                           i;
-    const ngx_http_mon_outlier_param_t  *param;
-
-    for (i = 0; ngx_http_mon_outlier_params[i].parse; i++) {
-        param = &ngx_http_mon_outlier_params[i];
-
-        if (ngx_strncmp(arg->data, param->name.data, param->name.len) != 0) {
-            continue;
-        }
-
-        value.data = arg->data + param->name.len;
-        value.len = arg->len - param->name.len;
-
-        n = value.len ? param->parse(&value) : NGX_ERROR;
-
-        if (n == NGX_ERROR || (uint64_t) n < param->min
-            || (uint64_t) n > param->max)
-        {
-            return NGX_ERROR;
-        }
-
-        *(uint64_t *) ((u_char *) conf + param->offset) = n;
-        *bit = i + 1;
-
-        return NGX_OK;
-    }
-
-    return NGX_ERROR;
 }
 
 
@@ -372,7 +256,7 @@ ngx_http_mon_slow_start(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_mon_outlier_seen(cf, cmd);
 
     value = cf->args->elts;
-    n = ngx_http_mon_outlier_time(&value[1]);
+    n = ngx_parse_time(&value[1], 0);
 
     if (n == NGX_ERROR || n > NGX_HTTP_MON_OUTLIER_DAY) {
         return "invalid value";
@@ -381,42 +265,4 @@ ngx_http_mon_slow_start(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     oscf->conf.slow_start = n;
 
     return NGX_CONF_OK;
-}
-
-
-/* parsers: what is no such value is NGX_ERROR */
-
-static ngx_int_t
-ngx_http_mon_outlier_number(ngx_str_t *value)
-{
-    return ngx_atoi(value->data, value->len);
-}
-
-
-static ngx_int_t
-ngx_http_mon_outlier_percent(ngx_str_t *value)
-{
-    if (value->len == 1 && value->data[0] == '0') {
-        return 0;
-    }
-
-    if (value->data[value->len - 1] != '%') {
-        return NGX_ERROR;
-    }
-
-    return ngx_atofp(value->data, value->len - 1, 2);
-}
-
-
-static ngx_int_t
-ngx_http_mon_outlier_sigma(ngx_str_t *value)
-{
-    return ngx_atofp(value->data, value->len, 3);
-}
-
-
-static ngx_int_t
-ngx_http_mon_outlier_time(ngx_str_t *value)
-{
-    return ngx_parse_time(value, 0);
 }

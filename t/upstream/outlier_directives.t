@@ -57,6 +57,7 @@ my @wrong = (
 	[ 'mon_outlier on=error,http_999;', 'invalid value "http_999"' ],
 	[ 'mon_outlier on=;', 'invalid value ""' ],
 	[ 'mon_outlier min=1 min=2;', 'duplicate parameter "min=2"' ],
+	[ 'mon_outlier min=1 min=x;', 'duplicate parameter "min=x"' ],
 	[ 'mon_outlier on=error on=error;', 'duplicate parameter "on=error"' ],
 	[ 'mon_outlier eject=10s max_eject=5s;',
 	  '"max_eject" must not be less than "eject"' ],
