@@ -139,13 +139,9 @@ void ngx_http_mon_call_leave(ngx_http_mon_call_t *call);
 /* ngx_http_mon_verdict.c */
 
 /*
- * Parses the value of on=, a list of names parted by commas, into *on.
- * Returns NGX_OK, or NGX_ERROR after a message that names the word.
+ * The setter of on=, a list of NGX_HTTP_MON_ON_* by names, parted by commas,
+ * into an ngx_uint_t.  NGX_ERROR: after a message that names the word.
  */
-ngx_int_t ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_uint_t *on);
-
-/* The same for a table of parameters, into an ngx_uint_t. */
 ngx_int_t ngx_http_mon_set_on(ngx_conf_t *cf, const ngx_mon_param_t *p,
     ngx_str_t *value, void *conf);
 

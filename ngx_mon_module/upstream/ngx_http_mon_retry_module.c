@@ -28,10 +28,6 @@ typedef struct {
 } ngx_http_mon_retry_place_t;
 
 
-typedef ngx_int_t (*ngx_http_mon_retry_param_pt)(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-
-
 static void *ngx_http_mon_retry_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mon_retry_create_place(ngx_conf_t *cf);
 static char *ngx_http_mon_retry_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -41,38 +37,34 @@ static ngx_int_t ngx_http_mon_retry_hook(ngx_conf_t *cf,
     ngx_http_mon_hook_t *hook, ngx_uint_t location);
 static char *ngx_http_mon_retry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_mon_retry_params(ngx_conf_t *cf,
+static char *ngx_http_mon_retry_parse(ngx_conf_t *cf,
     ngx_http_mon_retry_conf_t *conf);
-static ngx_int_t ngx_http_mon_retry_param(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *param);
-static ngx_int_t ngx_http_mon_retry_budget(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_retry_min(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_retry_attempts(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_retry_backoff(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_retry_max_backoff(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_retry_on(ngx_conf_t *cf,
-    ngx_http_mon_retry_conf_t *conf, ngx_str_t *value);
 
 
 static ngx_http_mon_retry_conf_t  ngx_http_mon_retry_off;
 
 
-static const struct {
-    ngx_str_t                    name;
-    ngx_http_mon_retry_param_pt  parse;
-} ngx_http_mon_retry_table[] = {
-    { ngx_string("budget="), ngx_http_mon_retry_budget },
-    { ngx_string("min="), ngx_http_mon_retry_min },
-    { ngx_string("attempts="), ngx_http_mon_retry_attempts },
-    { ngx_string("backoff="), ngx_http_mon_retry_backoff },
-    { ngx_string("max_backoff="), ngx_http_mon_retry_max_backoff },
-    { ngx_string("on="), ngx_http_mon_retry_on },
-    { ngx_null_string, NULL }
+static const ngx_mon_param_t  ngx_http_mon_retry_params[] = {
+    ngx_mon_param("budget=", ngx_mon_set_percent,
+                  ngx_http_mon_retry_conf_t, budget,
+                  0, NGX_MON_RETRY_WHOLE, NGX_MON_RETRY_WHOLE / 5),
+    ngx_mon_param("min=", ngx_mon_set_number,
+                  ngx_http_mon_retry_conf_t, min, 0, NGX_MAX_INT_T_VALUE, 3),
+    ngx_mon_param("attempts=", ngx_mon_set_number,
+                  ngx_http_mon_retry_conf_t, attempts,
+                  1, NGX_HTTP_MON_RETRY_ATTEMPTS, 2),
+    ngx_mon_param("backoff=", ngx_mon_set_time,
+                  ngx_http_mon_retry_conf_t, backoff,
+                  0, NGX_MAX_INT_T_VALUE, 25),
+    ngx_mon_param("max_backoff=", ngx_mon_set_time,
+                  ngx_http_mon_retry_conf_t, max_backoff,
+                  0, NGX_MAX_INT_T_VALUE, NGX_CONF_UNSET),
+    ngx_mon_param("on=", ngx_http_mon_set_on,
+                  ngx_http_mon_retry_conf_t, on,
+                  0, 0, NGX_HTTP_MON_ON_DEFAULT),
+    ngx_mon_param_flag("non_idempotent",
+                       ngx_http_mon_retry_conf_t, non_idempotent),
+    ngx_mon_param_end
 };
 
 
@@ -277,29 +269,15 @@ ngx_http_mon_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rmcf->location |= !(cf->cmd_type & NGX_HTTP_UPS_CONF);
 
-    return ngx_http_mon_retry_params(cf, place->retry);
+    return ngx_http_mon_retry_parse(cf, place->retry);
 }
 
 
 static char *
-ngx_http_mon_retry_params(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf)
+ngx_http_mon_retry_parse(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf)
 {
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    conf->budget = NGX_MON_RETRY_WHOLE / 5;
-    conf->min = 3;
-    conf->attempts = 2;
-    conf->backoff = 25;
-    conf->max_backoff = NGX_CONF_UNSET_MSEC;
-    conf->on = NGX_HTTP_MON_ON_DEFAULT;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_mon_retry_param(cf, conf, &value[i]) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_mon_params(cf, 1, ngx_http_mon_retry_params, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (conf->max_backoff == NGX_CONF_UNSET_MSEC) {
@@ -314,123 +292,4 @@ ngx_http_mon_retry_params(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_param(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *param)
-{
-    ngx_int_t   rc;
-    ngx_str_t   value, name;
-    ngx_uint_t  i;
-
-    rc = NGX_DECLINED;
-
-    if (ngx_strcmp(param->data, "non_idempotent") == 0) {
-        conf->non_idempotent = 1;
-        return NGX_OK;
-    }
-
-    for (i = 0; ngx_http_mon_retry_table[i].parse; i++) {
-        name = ngx_http_mon_retry_table[i].name;
-
-        if (param->len > name.len
-            && ngx_strncmp(param->data, name.data, name.len) == 0)
-        {
-            value.data = param->data + name.len;
-            value.len = param->len - name.len;
-
-            rc = ngx_http_mon_retry_table[i].parse(cf, conf, &value);
-            break;
-        }
-    }
-
-    if (rc == NGX_DECLINED) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           param);
-    }
-
-    return rc;
-}
-
-
-/* parsers: NGX_OK, NGX_DECLINED, or NGX_ERROR after a message */
-
-static ngx_int_t
-ngx_http_mon_retry_budget(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    if (value->data[value->len - 1] != '%') {
-        return NGX_DECLINED;
-    }
-
-    n = ngx_atofp(value->data, value->len - 1, 2);
-
-    if (n == NGX_ERROR || n > NGX_MON_RETRY_WHOLE) {
-        return NGX_DECLINED;
-    }
-
-    conf->budget = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_min(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    conf->min = ngx_atoi(value->data, value->len);
-
-    return (conf->min == NGX_ERROR) ? NGX_DECLINED : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_attempts(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n < 1 || n > NGX_HTTP_MON_RETRY_ATTEMPTS) {
-        return NGX_DECLINED;
-    }
-
-    conf->attempts = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_backoff(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    conf->backoff = ngx_parse_time(value, 0);
-
-    return (conf->backoff == (ngx_msec_t) NGX_ERROR) ? NGX_DECLINED : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_max_backoff(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    conf->max_backoff = ngx_parse_time(value, 0);
-
-    return (conf->max_backoff == (ngx_msec_t) NGX_ERROR) ? NGX_DECLINED
-                                                         : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_retry_on(ngx_conf_t *cf, ngx_http_mon_retry_conf_t *conf,
-    ngx_str_t *value)
-{
-    return ngx_http_mon_on_parse(cf, value, &conf->on);
 }

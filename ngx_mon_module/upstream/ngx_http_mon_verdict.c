@@ -33,22 +33,24 @@ static const struct {
 
 
 ngx_int_t
-ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t *on)
+ngx_http_mon_set_on(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    u_char      *p, *last, *comma;
+    u_char      *q, *last, *comma;
     ngx_str_t    word;
-    ngx_uint_t   i;
+    ngx_uint_t   i, *on;
 
+    on = ngx_mon_param_field(p, conf);
     *on = 0;
 
-    p = value->data;
-    last = p + value->len;
+    q = value->data;
+    last = q + value->len;
 
     do {
-        comma = ngx_strlchr(p, last, ',');
+        comma = ngx_strlchr(q, last, ',');
 
-        word.data = p;
-        word.len = (comma ? comma : last) - p;
+        word.data = q;
+        word.len = (comma ? comma : last) - q;
 
         for (i = 0; ngx_http_mon_verdicts[i].on; i++) {
             if (ngx_http_mon_verdicts[i].name.len == word.len
@@ -68,19 +70,11 @@ ngx_http_mon_on_parse(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t *on)
 
         *on |= ngx_http_mon_verdicts[i].on;
 
-        p = comma ? comma + 1 : NULL;
+        q = comma ? comma + 1 : NULL;
 
-    } while (p);
+    } while (q);
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_mon_set_on(ngx_conf_t *cf, const ngx_mon_param_t *p,
-    ngx_str_t *value, void *conf)
-{
-    return ngx_http_mon_on_parse(cf, value, ngx_mon_param_field(p, conf));
 }
 
 

@@ -50,7 +50,8 @@ sub bad {
 	}
 }
 
-good($_) for '', ' off', ' budget=0%', ' budget=100%', ' budget=0.5%',
+good($_) for '', ' off', ' budget=0', ' budget=0%', ' budget=100%',
+	' budget=0.5%',
 	' min=0', ' attempts=1', ' attempts=100', ' backoff=0', ' backoff=1s',
 	' backoff=10ms max_backoff=10ms', ' max_backoff=25ms', ' on=error',
 	' non_idempotent', ' on=error,timeout,invalid_header,http_500,'
@@ -65,9 +66,13 @@ bad($_, "invalid parameter \"\Q$_\E\"") for 'on', 'budget', 'budget=',
 	'backoff=1.5s', 'max_backoff=', 'max_backoff=x', 'retries=3',
 	'Budget=20%', 'non_idempotent=on', 'backoff=99999999999999999999s';
 
+bad("$_->[0] $_->[1]", "duplicate parameter \"\Q$_->[1]\E\"")
+	for ['min=1', 'min=2'], ['backoff=0', 'backoff=x'], [('on=error') x 2],
+	[('non_idempotent') x 2];
 bad('off min=1', 'invalid parameter "off"');
 bad("on=$_->[0]", "invalid value \"$_->[1]\"")
-	for ['x', 'x'], ['error,x', 'x'], ['error,', ''], ['http_501', 'http_501'];
+	for ['x', 'x'], ['error,x', 'x'], ['error,', ''], ['http_501', 'http_501'],
+	['', ''];
 bad('backoff=100ms max_backoff=99ms', '"max_backoff" must not be less');
 bad('max_backoff=10ms', '"max_backoff" must not be less');
 bad('1 2 3 4 5 6 7 8', 'invalid number of arguments');
