@@ -9,7 +9,7 @@
 
 static ngx_int_t ngx_mon_param_set(ngx_conf_t *cf, ngx_uint_t first,
     const ngx_mon_param_t *params, void *conf, ngx_str_t *arg);
-static ngx_uint_t ngx_mon_param_is(const ngx_mon_param_t *p, ngx_str_t *arg);
+static ngx_uint_t ngx_mon_param_is(const ngx_str_t *name, ngx_str_t *arg);
 static ngx_int_t ngx_mon_param_store(const ngx_mon_param_t *p, ngx_int_t n,
     void *conf);
 
@@ -52,11 +52,11 @@ ngx_mon_param_set(ngx_conf_t *cf, ngx_uint_t first,
 
     for (p = params; p->set; p++) {
 
-        if (!ngx_mon_param_is(p, arg)) {
+        if (!ngx_mon_param_is(&p->name, arg)) {
             continue;
         }
 
-        if (ngx_mon_param_arg(cf, first, p) != arg) {
+        if (ngx_mon_param_arg(cf, first, &p->name) != arg) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "duplicate parameter \"%V\"", arg);
             return NGX_ERROR;
@@ -79,16 +79,15 @@ ngx_mon_param_set(ngx_conf_t *cf, ngx_uint_t first,
 
 
 static ngx_uint_t
-ngx_mon_param_is(const ngx_mon_param_t *p, ngx_str_t *arg)
+ngx_mon_param_is(const ngx_str_t *name, ngx_str_t *arg)
 {
-    return ngx_strncmp(arg->data, p->name.data, p->name.len) == 0
-           && (p->name.data[p->name.len - 1] == '='
-               || arg->len == p->name.len);
+    return ngx_strncmp(arg->data, name->data, name->len) == 0
+           && (name->data[name->len - 1] == '=' || arg->len == name->len);
 }
 
 
 ngx_str_t *
-ngx_mon_param_arg(ngx_conf_t *cf, ngx_uint_t first, const ngx_mon_param_t *p)
+ngx_mon_param_arg(ngx_conf_t *cf, ngx_uint_t first, const ngx_str_t *name)
 {
     ngx_str_t   *value;
     ngx_uint_t   i;
@@ -96,7 +95,7 @@ ngx_mon_param_arg(ngx_conf_t *cf, ngx_uint_t first, const ngx_mon_param_t *p)
     value = cf->args->elts;
 
     for (i = first; i < cf->args->nelts; i++) {
-        if (ngx_mon_param_is(p, &value[i])) {
+        if (ngx_mon_param_is(name, &value[i])) {
             return &value[i];
         }
     }

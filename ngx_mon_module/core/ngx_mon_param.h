@@ -86,10 +86,10 @@ ngx_int_t ngx_mon_params(ngx_conf_t *cf, ngx_uint_t first,
 
 /*
  * The first argument, from the one of that number on, that is the parameter
- * p, with its name, or NULL.
+ * of this name, "name=" or a flag's, or NULL.
  */
 ngx_str_t *ngx_mon_param_arg(ngx_conf_t *cf, ngx_uint_t first,
-    const ngx_mon_param_t *p);
+    const ngx_str_t *name);
 
 
 /*

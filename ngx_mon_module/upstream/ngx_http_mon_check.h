@@ -38,7 +38,7 @@ typedef struct {
     ngx_uint_t                       type;        /* 0: none */
     ngx_str_t                        uri;
     ngx_str_t                        host;        /* empty: not given */
-    in_port_t                        port;        /* 0: the peer's */
+    ngx_uint_t                       port;        /* 0: the peer's */
     ngx_msec_t                       interval;
     ngx_msec_t                       timeout;
     ngx_uint_t                       fall;

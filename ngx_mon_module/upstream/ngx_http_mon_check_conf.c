@@ -5,100 +5,28 @@
 
 
 #include "ngx_http_mon_check.h"
+#include "ngx_mon_param.h"
 
 
-#define NGX_HTTP_MON_CHECK_ANY    0xff
 #define NGX_HTTP_MON_CHECK_NAMED                                              \
     (NGX_HTTP_MON_CHECK_HTTP|NGX_HTTP_MON_CHECK_TLS|NGX_HTTP_MON_CHECK_GRPC)
+
+#define NGX_HTTP_MON_CHECK_DAY    86400000
 
 /* of fall and rise */
 #define NGX_HTTP_MON_CHECK_ROW    1000
 
 
-typedef ngx_int_t (*ngx_http_mon_check_param_pt)(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-
-typedef struct {
-    ngx_str_t                        name;
-    ngx_uint_t                       types;
-    ngx_http_mon_check_param_pt      set;
-    size_t                           offset;
-} ngx_http_mon_check_param_t;
-
-
 static ngx_int_t ngx_http_mon_check_request(ngx_conf_t *cf,
     ngx_http_mon_check_conf_t *ccf);
-static ngx_int_t ngx_http_mon_check_set_type(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
+static ngx_int_t ngx_http_mon_check_set_line(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 static ngx_int_t ngx_http_mon_check_set_uri(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-static ngx_int_t ngx_http_mon_check_set_host(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-static ngx_int_t ngx_http_mon_check_set_port(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-static ngx_int_t ngx_http_mon_check_set_time(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-static ngx_int_t ngx_http_mon_check_set_row(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 static ngx_int_t ngx_http_mon_check_set_status(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 static ngx_int_t ngx_http_mon_check_set_match(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-static ngx_int_t ngx_http_mon_check_set_flag(ngx_conf_t *cf,
-    ngx_http_mon_check_conf_t *ccf, ngx_str_t *value, void *field);
-
-
-/* a name without "=" is a flag */
-
-static const ngx_http_mon_check_param_t  ngx_http_mon_check_params[] = {
-    { ngx_string("type="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_type,
-      offsetof(ngx_http_mon_check_conf_t, type) },
-
-    { ngx_string("uri="), NGX_HTTP_MON_CHECK_HTTP,
-      ngx_http_mon_check_set_uri,
-      offsetof(ngx_http_mon_check_conf_t, uri) },
-
-    { ngx_string("host="), NGX_HTTP_MON_CHECK_NAMED,
-      ngx_http_mon_check_set_host,
-      offsetof(ngx_http_mon_check_conf_t, host) },
-
-    { ngx_string("port="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_port,
-      offsetof(ngx_http_mon_check_conf_t, port) },
-
-    { ngx_string("interval="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_time,
-      offsetof(ngx_http_mon_check_conf_t, interval) },
-
-    { ngx_string("timeout="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_time,
-      offsetof(ngx_http_mon_check_conf_t, timeout) },
-
-    { ngx_string("fall="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_row,
-      offsetof(ngx_http_mon_check_conf_t, fall) },
-
-    { ngx_string("rise="), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_row,
-      offsetof(ngx_http_mon_check_conf_t, rise) },
-
-    { ngx_string("status="), NGX_HTTP_MON_CHECK_HTTP,
-      ngx_http_mon_check_set_status,
-      offsetof(ngx_http_mon_check_conf_t, codes) },
-
-    { ngx_string("match="), NGX_HTTP_MON_CHECK_HTTP,
-      ngx_http_mon_check_set_match,
-      offsetof(ngx_http_mon_check_conf_t, match) },
-
-    { ngx_string("mandatory"), NGX_HTTP_MON_CHECK_ANY,
-      ngx_http_mon_check_set_flag,
-      offsetof(ngx_http_mon_check_conf_t, mandatory) }
-};
-
-#define NGX_HTTP_MON_CHECK_NPARAMS                                        \
-    (sizeof(ngx_http_mon_check_params)                                    \
-     / sizeof(ngx_http_mon_check_param_t))
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 
 
 static const ngx_conf_enum_t  ngx_http_mon_check_types[] = {
@@ -110,83 +38,82 @@ static const ngx_conf_enum_t  ngx_http_mon_check_types[] = {
 };
 
 
-static ngx_int_t
-ngx_http_mon_check_parameter(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *arg, ngx_str_t **seen)
-{
-    ngx_str_t                          value;
-    ngx_uint_t                         i;
-    const ngx_http_mon_check_param_t  *p;
+static const ngx_mon_param_t  ngx_http_mon_check_params[] = {
+    ngx_mon_param_word("type=", ngx_http_mon_check_conf_t, type,
+                       NGX_HTTP_MON_CHECK_HTTP, ngx_http_mon_check_types),
+    ngx_mon_param("uri=", ngx_http_mon_check_set_uri,
+                  ngx_http_mon_check_conf_t, uri, 1, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param("host=", ngx_http_mon_check_set_line,
+                  ngx_http_mon_check_conf_t, host, 1, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param("port=", ngx_mon_set_number,
+                  ngx_http_mon_check_conf_t, port, 1, 65535, 0),
+    ngx_mon_param("interval=", ngx_mon_set_time,
+                  ngx_http_mon_check_conf_t, interval,
+                  1, NGX_HTTP_MON_CHECK_DAY, 5000),
+    ngx_mon_param("timeout=", ngx_mon_set_time,
+                  ngx_http_mon_check_conf_t, timeout,
+                  1, NGX_HTTP_MON_CHECK_DAY, 2000),
+    ngx_mon_param("fall=", ngx_mon_set_number,
+                  ngx_http_mon_check_conf_t, fall,
+                  1, NGX_HTTP_MON_CHECK_ROW, 3),
+    ngx_mon_param("rise=", ngx_mon_set_number,
+                  ngx_http_mon_check_conf_t, rise,
+                  1, NGX_HTTP_MON_CHECK_ROW, 2),
+    ngx_mon_param_own("status=", ngx_http_mon_check_set_status),
+    ngx_mon_param_own("match=", ngx_http_mon_check_set_match),
+    ngx_mon_param_flag("mandatory", ngx_http_mon_check_conf_t, mandatory),
+    ngx_mon_param_end
+};
 
-    for (i = 0; i < NGX_HTTP_MON_CHECK_NPARAMS; i++) {
 
-        p = &ngx_http_mon_check_params[i];
+/* parameters that not all types have */
 
-        if (ngx_strncmp(arg->data, p->name.data, p->name.len) != 0) {
-            continue;
-        }
-
-        value.data = arg->data + p->name.len;
-        value.len = arg->len - p->name.len;
-
-        if (p->name.data[p->name.len - 1] != '=' && value.len) {
-            continue;
-        }
-
-        if (seen[i]) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", arg);
-            return NGX_ERROR;
-        }
-
-        seen[i] = arg;
-
-        return p->set(cf, ccf, &value, (u_char *) ccf + p->offset);
-    }
-
-    return NGX_DECLINED;
-}
+static const struct {
+    ngx_str_t   name;
+    ngx_uint_t  types;
+} ngx_http_mon_check_only[] = {
+    { ngx_string("uri="), NGX_HTTP_MON_CHECK_HTTP },
+    { ngx_string("host="), NGX_HTTP_MON_CHECK_NAMED },
+    { ngx_string("status="), NGX_HTTP_MON_CHECK_HTTP },
+    { ngx_string("match="), NGX_HTTP_MON_CHECK_HTTP },
+    { ngx_null_string, 0 }
+};
 
 
 ngx_int_t
 ngx_http_mon_check_parse(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf)
 {
-    ngx_int_t   rc;
     ngx_str_t   list = ngx_string("200-399");
-    ngx_str_t  *value, *seen[NGX_HTTP_MON_CHECK_NPARAMS];
+    ngx_str_t  *arg;
     ngx_uint_t  i;
 
-    value = cf->args->elts;
-    ngx_memzero(seen, sizeof(seen));
-
-    ccf->type = NGX_HTTP_MON_CHECK_HTTP;
-    ccf->interval = 5000;
-    ccf->timeout = 2000;
-    ccf->fall = 3;
-    ccf->rise = 2;
     ngx_str_set(&ccf->uri, "/");
     (void) ngx_mon_probe_codes(&ccf->codes, &list);
 
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        rc = ngx_http_mon_check_parameter(cf, ccf, &value[i], seen);
-
-        if (rc == NGX_DECLINED) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-        }
-
-        if (rc != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (ngx_mon_params(cf, 1, ngx_http_mon_check_params, ccf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    for (i = 0; i < NGX_HTTP_MON_CHECK_NPARAMS; i++) {
+#if !(NGX_HTTP_SSL)
+    if (ccf->type == NGX_HTTP_MON_CHECK_TLS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"type=tls\" requires nginx built with SSL");
+        return NGX_ERROR;
+    }
+#endif
 
-        if (seen[i] && !(ngx_http_mon_check_params[i].types & ccf->type)) {
+    for (i = 0; ngx_http_mon_check_only[i].types; i++) {
+
+        if (ngx_http_mon_check_only[i].types & ccf->type) {
+            continue;
+        }
+
+        arg = ngx_mon_param_arg(cf, 1, &ngx_http_mon_check_only[i].name);
+
+        if (arg) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "parameter \"%V\" does not apply to checks of "
-                               "this type", seen[i]);
+                               "this type", arg);
             return NGX_ERROR;
         }
     }
@@ -256,153 +183,52 @@ ngx_http_mon_check_request(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf)
 }
 
 
-/* NGX_DECLINED: the caller names the parameter */
-
-static ngx_int_t
-ngx_http_mon_check_set_type(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    const ngx_conf_enum_t  *e;
-
-    for (e = ngx_http_mon_check_types; e->name.len; e++) {
-        if (e->name.len == value->len
-            && ngx_strncmp(e->name.data, value->data, value->len) == 0)
-        {
-            break;
-        }
-    }
-
-    if (e->name.len == 0) {
-        return NGX_DECLINED;
-    }
-
-#if !(NGX_HTTP_SSL)
-    if (e->value == NGX_HTTP_MON_CHECK_TLS) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"type=tls\" requires nginx built with SSL");
-        return NGX_ERROR;
-    }
-#endif
-
-    *(ngx_uint_t *) field = e->value;
-
-    return NGX_OK;
-}
-
-
 /* what goes into a line of a request */
 
-static ngx_uint_t
-ngx_http_mon_check_plain(ngx_str_t *value)
+static ngx_int_t
+ngx_http_mon_check_set_line(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
     size_t  i;
 
     for (i = 0; i < value->len; i++) {
         if (value->data[i] <= ' ' || value->data[i] == 0x7f) {
-            return 0;
+            return NGX_DECLINED;
         }
     }
 
-    return value->len != 0;
+    return ngx_mon_set_text(cf, p, value, conf);
 }
 
 
 static ngx_int_t
-ngx_http_mon_check_set_uri(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
+ngx_http_mon_check_set_uri(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    if (!ngx_http_mon_check_plain(value) || value->data[0] != '/') {
-        return NGX_DECLINED;
-    }
-
-    *(ngx_str_t *) field = *value;
-
-    return NGX_OK;
+    return (value->data[0] == '/')
+           ? ngx_http_mon_check_set_line(cf, p, value, conf) : NGX_DECLINED;
 }
 
 
 static ngx_int_t
-ngx_http_mon_check_set_host(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
+ngx_http_mon_check_set_status(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    if (!ngx_http_mon_check_plain(value)) {
-        return NGX_DECLINED;
-    }
+    ngx_http_mon_check_conf_t  *ccf = conf;
 
-    *(ngx_str_t *) field = *value;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_check_set_port(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n < 1 || n > 65535) {
-        return NGX_DECLINED;
-    }
-
-    *(in_port_t *) field = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_check_set_time(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    ngx_int_t  n;
-
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR || n == 0 || n > 24 * 3600 * 1000) {
-        return NGX_DECLINED;
-    }
-
-    *(ngx_msec_t *) field = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_check_set_row(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n < 1 || n > NGX_HTTP_MON_CHECK_ROW) {
-        return NGX_DECLINED;
-    }
-
-    *(ngx_uint_t *) field = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_check_set_status(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    return ngx_mon_probe_codes(field, value) == NGX_OK ? NGX_OK : NGX_DECLINED;
+    return ngx_mon_probe_codes(&ccf->codes, value) == NGX_OK ? NGX_OK
+                                                             : NGX_DECLINED;
 }
 
 
 /* a pair of quotes around the text is none of it: match="text" */
 
 static ngx_int_t
-ngx_http_mon_check_set_match(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
+ngx_http_mon_check_set_match(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
+    ngx_http_mon_check_conf_t  *ccf = conf;
+
     uint16_t  *border;
 
     if (value->len && value->data[0] == '"') {
@@ -428,17 +254,7 @@ ngx_http_mon_check_set_match(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
         return NGX_ERROR;
     }
 
-    ngx_mon_probe_match(field, value->data, value->len, border);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_check_set_flag(ngx_conf_t *cf, ngx_http_mon_check_conf_t *ccf,
-    ngx_str_t *value, void *field)
-{
-    *(ngx_uint_t *) field = 1;
+    ngx_mon_probe_match(&ccf->match, value->data, value->len, border);
 
     return NGX_OK;
 }
