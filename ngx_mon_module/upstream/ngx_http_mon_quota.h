@@ -33,6 +33,7 @@
 struct ngx_http_mon_quota_s {
     ngx_mon_rate_t                   rate;
     ngx_str_t                        text;      /* of the rate */
+    ngx_uint_t                       burst;
     ngx_uint_t                       status;
 
     /* per=peer; then the hook has a gate */

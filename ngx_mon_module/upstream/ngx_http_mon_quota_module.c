@@ -7,13 +7,6 @@
 #include "ngx_http_mon_quota.h"
 
 
-#define NGX_HTTP_MON_QUOTA_RATE    0
-#define NGX_HTTP_MON_QUOTA_BURST   1
-#define NGX_HTTP_MON_QUOTA_PER     2
-#define NGX_HTTP_MON_QUOTA_STATUS  3
-#define NGX_HTTP_MON_QUOTA_N       4
-
-
 static ngx_int_t ngx_http_mon_quota_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mon_quota_add(ngx_conf_t *cf,
     ngx_http_mon_quota_t *q);
@@ -27,16 +20,26 @@ static void *ngx_http_mon_quota_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mon_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_http_mon_quota_t *ngx_http_mon_quota_new(ngx_conf_t *cf);
-static char *ngx_http_mon_quota_parse(ngx_conf_t *cf, ngx_http_mon_quota_t *q,
-    ngx_str_t *values);
-static ngx_int_t ngx_http_mon_quota_values(ngx_conf_t *cf, ngx_str_t *values);
+static ngx_int_t ngx_http_mon_quota_set_rate(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 
 
-static ngx_str_t  ngx_http_mon_quota_names[] = {
-    ngx_string("rate="),
-    ngx_string("burst="),
-    ngx_string("per="),
-    ngx_string("status="),
+static const ngx_conf_enum_t  ngx_http_mon_quota_per[] = {
+    { ngx_string("peer"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static const ngx_mon_param_t  ngx_http_mon_quota_params[] = {
+    ngx_mon_param_own("rate=", ngx_http_mon_quota_set_rate),
+    ngx_mon_param("burst=", ngx_mon_set_number,
+                  ngx_http_mon_quota_t, burst, 0, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param_word("per=", ngx_http_mon_quota_t, peer, 0,
+                       ngx_http_mon_quota_per),
+    ngx_mon_param("status=", ngx_mon_set_number,
+                  ngx_http_mon_quota_t, status,
+                  400, 599, NGX_HTTP_SERVICE_UNAVAILABLE),
+    ngx_mon_param_end
 };
 
 
@@ -286,27 +289,36 @@ ngx_http_mon_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mon_quota_srv_conf_t  *qscf = conf;
 
-    ngx_str_t  values[NGX_HTTP_MON_QUOTA_N];
+    ngx_str_t              burst = ngx_string("burst=");
+    ngx_http_mon_quota_t  *q;
 
     if (qscf->quota) {
         return "is duplicate";
     }
 
-    qscf->quota = ngx_http_mon_quota_new(cf);
+    q = ngx_http_mon_quota_new(cf);
 
-    if (qscf->quota == NULL
-        || ngx_http_mon_quota_values(cf, values) != NGX_OK)
+    if (q == NULL
+        || ngx_mon_params(cf, 1, ngx_http_mon_quota_params, q) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    if (values[NGX_HTTP_MON_QUOTA_RATE].data == NULL) {
+    qscf->quota = q;
+
+    if (q->text.data == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" must have \"rate\" parameter", &cmd->name);
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_mon_quota_parse(cf, qscf->quota, values);
+    if (ngx_mon_rate_parse(&q->rate, &q->text, q->burst) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           ngx_mon_param_arg(cf, 1, &burst));
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -328,7 +340,6 @@ ngx_http_mon_quota_new(ngx_conf_t *cf)
     *qp = q;
 
     q->uscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_upstream_module);
-    q->status = NGX_HTTP_SERVICE_UNAVAILABLE;
 
     /* any later configuration has a larger one */
     q->version = ngx_mon_now();
@@ -342,97 +353,16 @@ ngx_http_mon_quota_new(ngx_conf_t *cf)
 }
 
 
-/* the parameters by their names; what stands there is left out with the name */
+/* with the burst, which may stand behind it, it is judged again */
 
 static ngx_int_t
-ngx_http_mon_quota_values(ngx_conf_t *cf, ngx_str_t *values)
+ngx_http_mon_quota_set_rate(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    ngx_str_t   *value;
-    ngx_uint_t   i, k;
+    ngx_http_mon_quota_t  *q = conf;
 
-    value = cf->args->elts;
-    ngx_memzero(values, NGX_HTTP_MON_QUOTA_N * sizeof(ngx_str_t));
+    q->text = *value;
 
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        for (k = 0; k < NGX_HTTP_MON_QUOTA_N; k++) {
-            if (ngx_strncmp(value[i].data, ngx_http_mon_quota_names[k].data,
-                            ngx_http_mon_quota_names[k].len)
-                == 0)
-            {
-                break;
-            }
-        }
-
-        if (k == NGX_HTTP_MON_QUOTA_N) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_ERROR;
-        }
-
-        if (values[k].data) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", &value[i]);
-            return NGX_ERROR;
-        }
-
-        values[k].data = value[i].data + ngx_http_mon_quota_names[k].len;
-        values[k].len = value[i].len - ngx_http_mon_quota_names[k].len;
-    }
-
-    return NGX_OK;
-}
-
-
-static char *
-ngx_http_mon_quota_parse(ngx_conf_t *cf, ngx_http_mon_quota_t *q,
-    ngx_str_t *values)
-{
-    ngx_int_t    n;
-    ngx_str_t   *v;
-    ngx_uint_t   k;
-
-    for (k = 0; k < NGX_HTTP_MON_QUOTA_N; k++) {
-        v = &values[k];
-
-        if (v->data == NULL) {
-            continue;
-        }
-
-        n = ngx_atoi(v->data, v->len);
-
-        switch (k) {
-
-        case NGX_HTTP_MON_QUOTA_RATE:
-            q->text = *v;
-            n = ngx_mon_rate_parse(&q->rate, v, 0);
-            break;
-
-        case NGX_HTTP_MON_QUOTA_BURST:
-            n = (n == NGX_ERROR)
-                ? n : ngx_mon_rate_parse(&q->rate,
-                                         &values[NGX_HTTP_MON_QUOTA_RATE], n);
-            break;
-
-        case NGX_HTTP_MON_QUOTA_PER:
-            q->peer = 1;
-            n = (v->len == 4 && ngx_strncmp(v->data, "peer", 4) == 0)
-                ? NGX_OK : NGX_ERROR;
-            break;
-
-        default: /* NGX_HTTP_MON_QUOTA_STATUS */
-            q->status = n;
-            n = (n >= 400 && n <= 599) ? NGX_OK : NGX_ERROR;
-            break;
-        }
-
-        if (n == NGX_ERROR) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V%V\"",
-                               &ngx_http_mon_quota_names[k], v);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
+    return ngx_mon_rate_parse(&q->rate, value, 0) == NGX_OK ? NGX_OK
+                                                            : NGX_DECLINED;
 }

@@ -47,7 +47,8 @@ for (['rate='], ['rate=0r/s'], ['rate=1'], ['rate=1r/w'], ['rate=x'],
      ['per=client', 'rate=1r/s'], ['per=peers', 'rate=1r/s'],
      ['status=399', 'rate=1r/s'], ['status=600', 'rate=1r/s'],
      ['status=', 'rate=1r/s'], ['status=x', 'rate=1r/s'],
-     ['zone=z', 'rate=1r/s'], ['delay', 'rate=1r/s'], ['rate'], ['foo=1'])
+     ['zone=z', 'rate=1r/s'], ['delay', 'rate=1r/s'], ['rate'], ['foo=1'],
+     ['rate=1', 'foo=1'], ['status=x', 'rate=2'], ['per=x', 'burst=1'])
 {
 	my ($code, $out) = judged("mon_limit @$_;");
 
