@@ -28,6 +28,7 @@
 #include "ngx_mon_api.h"
 #include "ngx_mon_gcra.h"
 #include "ngx_mon_keys.h"
+#include "ngx_mon_param.h"
 
 
 /* nothing here is seen outside of the .so */
@@ -72,6 +73,7 @@ typedef struct {
     /* what is constant of rate, burst and cost, else that of the zone */
     ngx_mon_rate_t              rate;
     ngx_str_t                   text;
+    ngx_int_t                   burst;     /* NGX_CONF_UNSET: the zone's */
     ngx_uint_t                  cost;
 
     /* what holds variables, or NULL */
@@ -85,21 +87,18 @@ typedef struct {
     ngx_str_t                   policy;
     ngx_str_t                   item;
 
-    /* burst: there is a constant one, in rate.burst */
-    unsigned                    burst:1;
-    unsigned                    delay:1;
-    unsigned                    dry_run:1;
-    unsigned                    refuse:1;
-    unsigned                    headers:1;
+    ngx_uint_t                  delay;
+    ngx_uint_t                  dry_run;
+    ngx_uint_t                  refuse;
+    ngx_uint_t                  headers;
 
     /* no variables but the key, no delay, no dry run: most limits are so */
-    unsigned                    simple:1;
+    ngx_uint_t                  simple;
 
-    /* where it stands, and the words */
+    /* where it stands; the word of its burst or rate */
     ngx_str_t                   file;
     ngx_uint_t                  line;
-    ngx_str_t                   rate_word;
-    ngx_str_t                   burst_word;
+    ngx_str_t                   word;
 } ngx_http_mon_limit_t;
 
 

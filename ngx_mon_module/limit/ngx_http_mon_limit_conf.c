@@ -9,43 +9,53 @@
 
 static char *ngx_http_mon_limit_add(ngx_conf_t *cf,
     ngx_http_mon_limit_loc_conf_t *lcf, ngx_http_mon_limit_t *l);
-static ngx_int_t ngx_http_mon_limit_params(ngx_conf_t *cf,
+static ngx_int_t ngx_http_mon_limit_parse(ngx_conf_t *cf,
     ngx_http_mon_limit_t *l);
-static ngx_int_t ngx_http_mon_limit_param(ngx_conf_t *cf,
-    ngx_http_mon_limit_t *l, ngx_str_t *value, ngx_uint_t *seen);
-static ngx_int_t ngx_http_mon_limit_flag(ngx_http_mon_limit_t *l,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_mon_limit_value(ngx_conf_t *cf,
-    ngx_http_mon_limit_t *l, ngx_uint_t param, ngx_str_t *value,
-    ngx_str_t *text);
-static ngx_int_t ngx_http_mon_limit_number(ngx_http_mon_limit_t *l,
-    ngx_uint_t param, ngx_str_t *value, ngx_str_t *text);
-static ngx_int_t ngx_http_mon_limit_enum(ngx_http_mon_limit_t *l,
-    ngx_uint_t param, ngx_str_t *text);
-static ngx_int_t ngx_http_mon_limit_variable(ngx_conf_t *cf, ngx_str_t *text,
+static ngx_int_t ngx_http_mon_limit_set_zone(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_limit_set_rate(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_limit_set_burst(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_limit_set_cost(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_limit_variable(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv);
 
 
-#define NGX_HTTP_MON_LIMIT_ZONE     0
-#define NGX_HTTP_MON_LIMIT_RATE     1
-#define NGX_HTTP_MON_LIMIT_BURST    2
-#define NGX_HTTP_MON_LIMIT_COST     3
-#define NGX_HTTP_MON_LIMIT_STATUS   4
-#define NGX_HTTP_MON_LIMIT_FULL     5
-#define NGX_HTTP_MON_LIMIT_HEADERS  6
-#define NGX_HTTP_MON_LIMIT_DELAY    7
-#define NGX_HTTP_MON_LIMIT_DRY      8
+static const ngx_conf_enum_t  ngx_http_mon_limit_full[] = {
+    { ngx_string("pass"), 0 },
+    { ngx_string("refuse"), 1 },
+    { ngx_null_string, 0 }
+};
 
 
-static ngx_str_t  ngx_http_mon_limit_names[] = {
-    ngx_string("zone="),
-    ngx_string("rate="),
-    ngx_string("burst="),
-    ngx_string("cost="),
-    ngx_string("status="),
-    ngx_string("full="),
-    ngx_string("headers="),
-    ngx_null_string
+static const ngx_conf_enum_t  ngx_http_mon_limit_headers[] = {
+    { ngx_string("off"), 0 },
+    { ngx_string("on"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static const ngx_mon_param_t  ngx_http_mon_limit_params[] = {
+    ngx_mon_param_own("zone=", ngx_http_mon_limit_set_zone),
+    ngx_mon_param_own("rate=", ngx_http_mon_limit_set_rate),
+    ngx_mon_param("burst=", ngx_http_mon_limit_set_burst,
+                  ngx_http_mon_limit_t, burst,
+                  0, NGX_HTTP_MON_LIMIT_COST_MAX, NGX_CONF_UNSET),
+    ngx_mon_param("cost=", ngx_http_mon_limit_set_cost,
+                  ngx_http_mon_limit_t, cost,
+                  0, NGX_HTTP_MON_LIMIT_COST_MAX, 1),
+    ngx_mon_param("status=", ngx_mon_set_number,
+                  ngx_http_mon_limit_t, status,
+                  400, 599, NGX_HTTP_TOO_MANY_REQUESTS),
+    ngx_mon_param_word("full=", ngx_http_mon_limit_t, refuse, 0,
+                       ngx_http_mon_limit_full),
+    ngx_mon_param_word("headers=", ngx_http_mon_limit_t, headers, 1,
+                       ngx_http_mon_limit_headers),
+    ngx_mon_param_flag("delay", ngx_http_mon_limit_t, delay),
+    ngx_mon_param_flag("dry_run", ngx_http_mon_limit_t, dry_run),
+    ngx_mon_param_end
 };
 
 
@@ -100,7 +110,7 @@ ngx_http_mon_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_mon_limit_params(cf, l) != NGX_OK) {
+    if (ngx_http_mon_limit_parse(cf, l) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -150,36 +160,19 @@ ngx_http_mon_limit_add(ngx_conf_t *cf, ngx_http_mon_limit_loc_conf_t *lcf,
 
 
 static ngx_int_t
-ngx_http_mon_limit_params(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
+ngx_http_mon_limit_parse(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
 {
-    ngx_str_t   *value;
-    ngx_uint_t   i, seen;
+    ngx_str_t   rate = ngx_string("rate=");
+    ngx_str_t   burst = ngx_string("burst=");
+    ngx_str_t  *value, *word;
 
-    l->cost = 1;
-    l->status = NGX_HTTP_TOO_MANY_REQUESTS;
-    l->headers = 1;
+    value = cf->args->elts;
+
     l->file = cf->conf_file->file.name;
     l->line = cf->conf_file->line;
 
-    seen = 0;
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        switch (ngx_http_mon_limit_param(cf, l, &value[i], &seen)) {
-
-        case NGX_OK:
-            break;
-
-        case NGX_DECLINED:
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-
-            /* fall through */
-
-        default: /* NGX_ERROR */
-            return NGX_ERROR;
-        }
+    if (ngx_mon_params(cf, 1, ngx_http_mon_limit_params, l) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (l->shm_zone == NULL) {
@@ -188,133 +181,79 @@ ngx_http_mon_limit_params(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
         return NGX_ERROR;
     }
 
-    return NGX_OK;
-}
-
-
-/* NGX_DECLINED: there is no such parameter, or its value is none */
-
-static ngx_int_t
-ngx_http_mon_limit_param(ngx_conf_t *cf, ngx_http_mon_limit_t *l,
-    ngx_str_t *value, ngx_uint_t *seen)
-{
-    ngx_int_t    rc;
-    ngx_str_t    text, *name;
-    ngx_uint_t   i;
-
-    for (i = 0; ngx_http_mon_limit_names[i].len; i++) {
-        name = &ngx_http_mon_limit_names[i];
-
-        if (ngx_strncmp(value->data, name->data, name->len) == 0) {
-            break;
-        }
+    word = ngx_mon_param_arg(cf, 1, l->burst == NGX_CONF_UNSET ? &rate
+                                                               : &burst);
+    if (word) {
+        l->word = *word;
     }
-
-    name = &ngx_http_mon_limit_names[i];
-
-    if (name->len == 0) {
-        rc = ngx_http_mon_limit_flag(l, value);
-
-        if (rc == NGX_DECLINED) {
-            return NGX_DECLINED;
-        }
-
-        i = rc;
-
-    } else {
-        text.data = value->data + name->len;
-        text.len = value->len - name->len;
-
-        if (text.len == 0) {
-            return NGX_DECLINED;
-        }
-
-        rc = ngx_http_mon_limit_value(cf, l, i, value, &text);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    if (*seen & (1 << i)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate parameter \"%V\"",
-                           value);
-        return NGX_ERROR;
-    }
-
-    *seen |= 1 << i;
 
     return NGX_OK;
 }
 
 
-/* returns which one it is */
-
 static ngx_int_t
-ngx_http_mon_limit_flag(ngx_http_mon_limit_t *l, ngx_str_t *value)
+ngx_http_mon_limit_set_zone(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    if (ngx_strcmp(value->data, "delay") == 0) {
-        l->delay = 1;
-        return NGX_HTTP_MON_LIMIT_DELAY;
+    ngx_http_mon_limit_t  *l = conf;
+
+    if (value->len == 0) {
+        return NGX_DECLINED;
     }
 
-    if (ngx_strcmp(value->data, "dry_run") == 0) {
-        l->dry_run = 1;
-        return NGX_HTTP_MON_LIMIT_DRY;
-    }
+    l->shm_zone = ngx_shared_memory_add(cf, value, 0,
+                                        &ngx_http_mon_limit_module);
 
-    return NGX_DECLINED;
+    return l->shm_zone ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_mon_limit_value(ngx_conf_t *cf, ngx_http_mon_limit_t *l,
-    ngx_uint_t param, ngx_str_t *value, ngx_str_t *text)
+ngx_http_mon_limit_set_rate(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    ngx_http_complex_value_t  **cv;
+    ngx_http_mon_limit_t  *l = conf;
 
-    switch (param) {
-
-    case NGX_HTTP_MON_LIMIT_ZONE:
-        l->shm_zone = ngx_shared_memory_add(cf, text, 0,
-                                            &ngx_http_mon_limit_module);
-        return l->shm_zone ? NGX_OK : NGX_ERROR;
-
-    case NGX_HTTP_MON_LIMIT_RATE:
-        cv = &l->rate_value;
-        break;
-
-    case NGX_HTTP_MON_LIMIT_BURST:
-        cv = &l->burst_value;
-        break;
-
-    case NGX_HTTP_MON_LIMIT_COST:
-        cv = &l->cost_value;
-        break;
-
-    default:
-        return ngx_http_mon_limit_enum(l, param, text);
+    if (ngx_http_script_variables_count(value)) {
+        return ngx_http_mon_limit_variable(cf, value, &l->rate_value);
     }
 
-    if (ngx_http_mon_limit_variable(cf, text, cv) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    l->text = *value;
 
-    return *cv ? NGX_OK : ngx_http_mon_limit_number(l, param, value, text);
+    return ngx_mon_rate_parse(&l->rate, value, 0) == NGX_OK ? NGX_OK
+                                                            : NGX_DECLINED;
 }
 
 
-/* *cv stays NULL where the text holds no variables */
+static ngx_int_t
+ngx_http_mon_limit_set_burst(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
+{
+    ngx_http_mon_limit_t  *l = conf;
+
+    return ngx_http_script_variables_count(value)
+           ? ngx_http_mon_limit_variable(cf, value, &l->burst_value)
+           : ngx_mon_set_number(cf, p, value, conf);
+}
+
 
 static ngx_int_t
-ngx_http_mon_limit_variable(ngx_conf_t *cf, ngx_str_t *text,
+ngx_http_mon_limit_set_cost(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
+{
+    ngx_http_mon_limit_t  *l = conf;
+
+    return ngx_http_script_variables_count(value)
+           ? ngx_http_mon_limit_variable(cf, value, &l->cost_value)
+           : ngx_mon_set_number(cf, p, value, conf);
+}
+
+
+static ngx_int_t
+ngx_http_mon_limit_variable(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv)
 {
     ngx_http_compile_complex_value_t  ccv;
-
-    if (ngx_http_script_variables_count(text) == 0) {
-        return NGX_OK;
-    }
 
     *cv = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
     if (*cv == NULL) {
@@ -324,76 +263,10 @@ ngx_http_mon_limit_variable(ngx_conf_t *cf, ngx_str_t *text,
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
     ccv.cf = cf;
-    ccv.value = text;
+    ccv.value = value;
     ccv.complex_value = *cv;
 
     return ngx_http_compile_complex_value(&ccv);
-}
-
-
-static ngx_int_t
-ngx_http_mon_limit_number(ngx_http_mon_limit_t *l, ngx_uint_t param,
-    ngx_str_t *value, ngx_str_t *text)
-{
-    ngx_int_t  n;
-
-    if (param == NGX_HTTP_MON_LIMIT_RATE) {
-        l->text = *text;
-        l->rate_word = *value;
-
-        return ngx_mon_rate_parse(&l->rate, text, 0) == NGX_OK ? NGX_OK
-                                                               : NGX_DECLINED;
-    }
-
-    n = ngx_atoi(text->data, text->len);
-
-    if (n == NGX_ERROR || n > (ngx_int_t) NGX_HTTP_MON_LIMIT_COST_MAX) {
-        return NGX_DECLINED;
-    }
-
-    if (param == NGX_HTTP_MON_LIMIT_COST) {
-        l->cost = n;
-        return NGX_OK;
-    }
-
-    l->burst = 1;
-    l->rate.burst = (uint32_t) n;
-    l->burst_word = *value;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_limit_enum(ngx_http_mon_limit_t *l, ngx_uint_t param,
-    ngx_str_t *text)
-{
-    ngx_int_t  n;
-
-    switch (param) {
-
-    case NGX_HTTP_MON_LIMIT_STATUS:
-        n = ngx_atoi(text->data, text->len);
-
-        if (n < 400 || n > 599) {
-            return NGX_DECLINED;
-        }
-
-        l->status = n;
-        return NGX_OK;
-
-    case NGX_HTTP_MON_LIMIT_FULL:
-        l->refuse = ngx_strcmp(text->data, "refuse") == 0;
-
-        return l->refuse || ngx_strcmp(text->data, "pass") == 0
-               ? NGX_OK : NGX_DECLINED;
-
-    default: /* NGX_HTTP_MON_LIMIT_HEADERS */
-        l->headers = ngx_strcmp(text->data, "on") == 0;
-
-        return l->headers || ngx_strcmp(text->data, "off") == 0
-               ? NGX_OK : NGX_DECLINED;
-    }
 }
 
 
@@ -415,7 +288,8 @@ ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
                 && !l->dry_run && l->rate_value == NULL
                 && l->burst_value == NULL && l->cost_value == NULL;
 
-    burst = l->burst ? l->rate.burst : l->zone->rate.burst;
+    burst = (l->burst == NGX_CONF_UNSET) ? l->zone->rate.burst
+                                         : (uint64_t) l->burst;
 
     if (l->text.len == 0) {
         l->text = l->zone->text;
@@ -424,8 +298,7 @@ ngx_http_mon_limit_resolve(ngx_conf_t *cf, ngx_http_mon_limit_t *l)
     if (ngx_mon_rate_parse(&l->rate, &l->text, burst) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%V\" is out of range in %V:%ui",
-                      l->burst ? &l->burst_word : &l->rate_word,
-                      &l->file, l->line);
+                      &l->word, &l->file, l->line);
         return NGX_ERROR;
     }
 

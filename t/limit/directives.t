@@ -119,6 +119,7 @@ for my $place (qw/ http server location /) {
 		[' zone=one delay delay', 'duplicate parameter "delay"'],
 		[' zone=one cost=1 cost=$arg_c',
 		 'duplicate parameter "cost=\$arg_c"'],
+		[' zone=one cost=1 cost=x', 'duplicate parameter "cost=x"'],
 		[' zone=one dry_run=1', 'invalid parameter "dry_run=1"'],
 		[' zone=one rate=$', 'invalid variable name'],
 		[' zone=two burst=4294967295',
