@@ -45,6 +45,7 @@ typedef struct {
     ngx_str_t                  name;
     /* the same, as a string of structured fields */
     ngx_str_t                  quoted;
+    ssize_t                    size;
 
     ngx_http_complex_value_t   key;
     /* of the variable, where that is all of the key, or NGX_ERROR */
@@ -53,7 +54,9 @@ typedef struct {
     ngx_uint_t                 address;
 
     ngx_mon_rate_t             rate;
+    /* as they are written */
     ngx_str_t                  text;      /* of the rate */
+    ngx_str_t                  burst;     /* data NULL: none */
 
     /*
      * The largest allowance of its limits, nanoseconds; varies: there are

@@ -9,16 +9,26 @@
 
 static ngx_int_t ngx_http_mon_limit_zone_key(ngx_conf_t *cf,
     ngx_http_mon_limit_zone_t *zone);
-static ngx_int_t ngx_http_mon_limit_zone_params(ngx_conf_t *cf,
-    ngx_http_mon_limit_zone_t *zone, ssize_t *size);
-static ngx_int_t ngx_http_mon_limit_zone_rate(ngx_conf_t *cf,
-    ngx_http_mon_limit_zone_t *zone, ngx_str_t *rate, ngx_str_t *burst);
-static ngx_int_t ngx_http_mon_limit_zone_name(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_str_t *name, ssize_t *size);
+static ngx_int_t ngx_http_mon_limit_zone_parse(ngx_conf_t *cf,
+    ngx_http_mon_limit_zone_t *zone);
+static ngx_int_t ngx_http_mon_limit_zone_set_name(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 static ngx_int_t ngx_http_mon_limit_quote(ngx_conf_t *cf, ngx_str_t *s,
     ngx_str_t *quoted);
 static ngx_uint_t ngx_http_mon_limit_idle(const ngx_mon_key_t *key,
     uint64_t word, uint64_t now);
+
+
+static const ngx_mon_param_t  ngx_http_mon_limit_zone_params[] = {
+    ngx_mon_param_own("zone=", ngx_http_mon_limit_zone_set_name),
+    ngx_mon_param("rate=", ngx_mon_set_text,
+                  ngx_http_mon_limit_zone_t, text,
+                  0, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param("burst=", ngx_mon_set_text,
+                  ngx_http_mon_limit_zone_t, burst,
+                  0, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param_end
+};
 
 
 /* mon_limit_zone key zone=name:size rate=rate [burst=number]; */
@@ -28,7 +38,6 @@ ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mon_limit_main_conf_t *mcf = conf;
 
-    ssize_t                             size;
     ngx_str_t                          *value;
     ngx_shm_zone_t                     *shm_zone;
     ngx_http_mon_limit_zone_t          *zone, **zp, *other;
@@ -53,7 +62,7 @@ ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK
         || ngx_http_mon_limit_zone_key(cf, zone) != NGX_OK
-        || ngx_http_mon_limit_zone_params(cf, zone, &size) != NGX_OK
+        || ngx_http_mon_limit_zone_parse(cf, zone) != NGX_OK
         || ngx_http_mon_limit_quote(cf, &zone->name, &zone->quoted) != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -61,7 +70,7 @@ ngx_http_mon_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_mon_limit_first(cf);
 
-    shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+    shm_zone = ngx_shared_memory_add(cf, &zone->name, zone->size,
                                      &ngx_http_mon_limit_module);
     if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
@@ -125,77 +134,43 @@ ngx_http_mon_limit_zone_key(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone)
 
 
 static ngx_int_t
-ngx_http_mon_limit_zone_params(ngx_conf_t *cf,
-    ngx_http_mon_limit_zone_t *zone, ssize_t *size)
+ngx_http_mon_limit_zone_parse(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone)
 {
-    ngx_str_t   *value, *burst, *rate;
-    ngx_uint_t   i;
+    ngx_int_t   n;
+    ngx_str_t  *value;
 
-    *size = 0;
-    rate = NULL;
-    burst = NULL;
     value = cf->args->elts;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (*size == 0 && ngx_strncmp(value[i].data, "zone=", 5) == 0) {
-
-            if (ngx_http_mon_limit_zone_name(cf, &value[i], &zone->name, size)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-        } else if (!rate && ngx_strncmp(value[i].data, "rate=", 5) == 0) {
-            rate = &value[i];
-
-        } else if (!burst && ngx_strncmp(value[i].data, "burst=", 6) == 0) {
-            burst = &value[i];
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_ERROR;
-        }
+    if (ngx_mon_params(cf, 2, ngx_http_mon_limit_zone_params, zone)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (*size == 0 || rate == NULL) {
+    if (zone->size == 0 || zone->text.data == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" must have \"%s\" parameter", &value[0],
-                           *size ? "rate" : "zone");
+                           zone->size ? "rate" : "zone");
         return NGX_ERROR;
     }
-
-    return ngx_http_mon_limit_zone_rate(cf, zone, rate, burst);
-}
-
-
-static ngx_int_t
-ngx_http_mon_limit_zone_rate(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone,
-    ngx_str_t *rate, ngx_str_t *burst)
-{
-    ngx_int_t  n;
-
-    zone->text.data = rate->data + sizeof("rate=") - 1;
-    zone->text.len = rate->len - (sizeof("rate=") - 1);
 
     if (ngx_mon_rate_parse(&zone->rate, &zone->text, 0) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid rate \"%V\"", rate);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid rate \"rate=%V\"",
+                           &zone->text);
         return NGX_ERROR;
     }
 
-    if (burst == NULL) {
+    if (zone->burst.data == NULL) {
         return NGX_OK;
     }
 
-    n = ngx_atoi(burst->data + sizeof("burst=") - 1,
-                 burst->len - (sizeof("burst=") - 1));
+    n = ngx_atoi(zone->burst.data, zone->burst.len);
 
     if (n == NGX_ERROR
         || ngx_mon_rate_parse(&zone->rate, &zone->text, n) != NGX_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid burst \"%V\"",
-                           burst);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid burst \"burst=%V\"",
+                           &zone->burst);
         return NGX_ERROR;
     }
 
@@ -203,40 +178,36 @@ ngx_http_mon_limit_zone_rate(ngx_conf_t *cf, ngx_http_mon_limit_zone_t *zone,
 }
 
 
-/* "zone=name:size" */
+/* "name:size" */
 
 static ngx_int_t
-ngx_http_mon_limit_zone_name(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *name, ssize_t *size)
+ngx_http_mon_limit_zone_set_name(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    u_char     *p;
+    ngx_http_mon_limit_zone_t  *zone = conf;
+
+    u_char     *colon;
     ngx_str_t   s;
 
-    name->data = value->data + sizeof("zone=") - 1;
-    p = (u_char *) ngx_strchr(name->data, ':');
+    colon = ngx_strlchr(value->data, value->data + value->len, ':');
 
-    if (p == NULL || p == name->data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
-                           value);
+    zone->name.data = value->data;
+    zone->name.len = colon ? colon - value->data : 0;
+
+    s.data = value->data + zone->name.len + 1;
+    s.len = zone->name.len ? value->len - zone->name.len - 1 : 0;
+
+    zone->size = ngx_parse_size(&s);
+
+    if (zone->size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"zone=%V\"", value);
         return NGX_ERROR;
     }
 
-    name->len = p - name->data;
-
-    s.data = p + 1;
-    s.len = value->data + value->len - s.data;
-
-    *size = ngx_parse_size(&s);
-
-    if (*size == NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
-                           value);
-        return NGX_ERROR;
-    }
-
-    if (*size < (ssize_t) (8 * ngx_pagesize)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is too small",
-                           value);
+    if (zone->size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"zone=%V\" is too small", value);
         return NGX_ERROR;
     }
 

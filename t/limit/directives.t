@@ -69,8 +69,8 @@ bad('http', "mon_limit_zone $_->[0];", $_->[1])
 	['k zone=:1m rate=1r/s', 'invalid zone size "zone=:1m"'],
 	['k zone=a:x rate=1r/s', 'invalid zone size "zone=a:x"'],
 	['k zone=a:16k rate=1r/s', 'zone "zone=a:16k" is too small'],
-	['k zone=a:1m zone=b:1m rate=1r/s', 'invalid parameter "zone=b:1m"'],
-	['k zone=a:1m rate=1r/s rate=1r/s', 'invalid parameter "rate=1r/s"'],
+	['k zone=a:1m zone=b:1m rate=1r/s', 'duplicate parameter "zone=b:1m"'],
+	['k zone=a:1m rate=1r/s rate=1r/s', 'duplicate parameter "rate=1r/s"'],
 	['k zone=a:1m rate=1r/s x=1', 'invalid parameter "x=1"'],
 	map({ ["k zone=a:1m rate=$_", "invalid rate \"rate=$_\""] }
 	    qw{ 0r/s 1r/w 1 r/s -1r/s 1.5r/s 1r/sx 4294967296r/s 999999999r/s
