@@ -22,6 +22,7 @@
 #include "ngx_mon_api.h"
 #include "ngx_mon_gradient.h"
 #include "ngx_mon_keys.h"
+#include "ngx_mon_param.h"
 #include "ngx_mon_permit.h"
 
 

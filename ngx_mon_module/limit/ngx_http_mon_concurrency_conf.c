@@ -7,47 +7,20 @@
 #include "ngx_http_mon_concurrency.h"
 
 
-#define NGX_HTTP_MON_CONC_P_MAX      0x01
-#define NGX_HTTP_MON_CONC_P_NAME     0x02
-#define NGX_HTTP_MON_CONC_P_QUEUE    0x04
-#define NGX_HTTP_MON_CONC_P_TIMEOUT  0x08
-#define NGX_HTTP_MON_CONC_P_STATUS   0x10
-#define NGX_HTTP_MON_CONC_P_KEY      0x20
-#define NGX_HTTP_MON_CONC_P_SIZE     0x40
-
-#define NGX_HTTP_MON_CONC_SIZE       (1024 * 1024)
+#define NGX_HTTP_MON_CONC_SIZE  (1024 * 1024)
 
 
-typedef ngx_int_t (*ngx_http_mon_conc_param_pt)(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
-
-typedef struct {
-    ngx_str_t                    name;
-    ngx_uint_t                   bit;
-    ngx_http_mon_conc_param_pt   parse;
-} ngx_http_mon_conc_param_t;
-
-
-static ngx_int_t ngx_http_mon_conc_parse_one(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value, ngx_uint_t *seen);
-static ngx_int_t ngx_http_mon_conc_max(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_name(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_queue(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_timeout(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_status(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_mon_conc_size(ngx_conf_t *cf,
-    ngx_http_mon_conc_t *c, ngx_str_t *value);
+static ngx_int_t ngx_http_mon_conc_set_max(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_conc_set_adaptive(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_conc_set_key(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
+static ngx_int_t ngx_http_mon_conc_set_size(ngx_conf_t *cf,
+    const ngx_mon_param_t *p, ngx_str_t *value, void *conf);
 static ngx_int_t ngx_http_mon_conc_variable(ngx_conf_t *cf,
     ngx_str_t *value);
-static char *ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_uint_t seen);
+static char *ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c);
 static void ngx_http_mon_conc_place(ngx_http_mon_conc_t *c, ngx_str_t *server,
     ngx_str_t *name);
 static ngx_uint_t ngx_http_mon_conc_alike(ngx_http_mon_conc_main_conf_t *ccmf,
@@ -62,71 +35,53 @@ static ngx_int_t ngx_libc_cdecl ngx_http_mon_conc_cmp(const void *one,
     const void *two);
 
 
-static const ngx_http_mon_conc_param_t  ngx_http_mon_conc_params[] = {
-    { ngx_string("max="), NGX_HTTP_MON_CONC_P_MAX, ngx_http_mon_conc_max },
-    { ngx_string("name="), NGX_HTTP_MON_CONC_P_NAME, ngx_http_mon_conc_name },
-    { ngx_string("queue="), NGX_HTTP_MON_CONC_P_QUEUE,
-      ngx_http_mon_conc_queue },
-    { ngx_string("timeout="), NGX_HTTP_MON_CONC_P_TIMEOUT,
-      ngx_http_mon_conc_timeout },
-    { ngx_string("status="), NGX_HTTP_MON_CONC_P_STATUS,
-      ngx_http_mon_conc_status },
-    { ngx_string("key="), NGX_HTTP_MON_CONC_P_KEY, ngx_http_mon_conc_key },
-    { ngx_string("size="), NGX_HTTP_MON_CONC_P_SIZE, ngx_http_mon_conc_size },
-    { ngx_null_string, 0, NULL }
+/* of timeout 0 is not given */
+
+static const ngx_mon_param_t  ngx_http_mon_conc_params[] = {
+    ngx_mon_param("max=", ngx_http_mon_conc_set_max,
+                  ngx_http_mon_conc_t, max, 1, NGX_MON_PERMIT_MAX / 4, 0),
+    ngx_mon_param_own("adaptive", ngx_http_mon_conc_set_adaptive),
+    ngx_mon_param("name=", ngx_mon_set_text,
+                  ngx_http_mon_conc_t, name, 1, NGX_MON_LABEL_LEN, 0),
+    ngx_mon_param("queue=", ngx_mon_set_number,
+                  ngx_http_mon_conc_t, queue, 0, NGX_MON_PERMIT_MAX / 4, 0),
+    ngx_mon_param("timeout=", ngx_mon_set_time,
+                  ngx_http_mon_conc_t, timeout, 1, NGX_MAX_INT_T_VALUE, 0),
+    ngx_mon_param("status=", ngx_mon_set_number,
+                  ngx_http_mon_conc_t, status,
+                  400, 599, NGX_HTTP_SERVICE_UNAVAILABLE),
+    ngx_mon_param_own("key=", ngx_http_mon_conc_set_key),
+    ngx_mon_param_own("size=", ngx_http_mon_conc_set_size),
+    ngx_mon_param_end
 };
 
 
 char *
 ngx_http_mon_conc_parse(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
 {
-    ngx_str_t   *value;
-    ngx_uint_t   i, seen;
-
-    c->timeout = 1000;
-    c->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-
-    seen = 0;
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        switch (ngx_http_mon_conc_parse_one(cf, c, &value[i], &seen)) {
-
-        case NGX_OK:
-            break;
-
-        case NGX_DECLINED:
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-
-            /* fall through */
-
-        default: /* NGX_ERROR */
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_mon_params(cf, 1, ngx_http_mon_conc_params, c) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
-    return ngx_http_mon_conc_sane(cf, c, seen);
+    return ngx_http_mon_conc_sane(cf, c);
 }
 
 
 static char *
-ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_uint_t seen)
+ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c)
 {
     const char  *what;
 
-    if (!(seen & NGX_HTTP_MON_CONC_P_MAX)) {
+    if (c->max == 0) {
         return "has no \"max=\"";
     }
 
     what = NULL;
 
-    if ((seen & NGX_HTTP_MON_CONC_P_TIMEOUT) && c->queue == 0) {
+    if (c->timeout && c->queue == 0) {
         what = "\"timeout\" requires \"queue\"";
 
-    } else if ((seen & NGX_HTTP_MON_CONC_P_SIZE) && c->key == NULL) {
+    } else if (c->size && c->key == NULL) {
         what = "\"size\" requires \"key\"";
 
     } else if (c->adaptive && c->key) {
@@ -136,6 +91,10 @@ ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
     if (what) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", what);
         return NGX_CONF_ERROR;
+    }
+
+    if (c->timeout == 0) {
+        c->timeout = 1000;
     }
 
     if (c->key && c->size == 0) {
@@ -148,146 +107,50 @@ ngx_http_mon_conc_sane(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
 }
 
 
-/* NGX_DECLINED: there is no such parameter, or its value is none */
-
 static ngx_int_t
-ngx_http_mon_conc_parse_one(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value, ngx_uint_t *seen)
+ngx_http_mon_conc_set_max(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    ngx_str_t                         text;
-    const ngx_http_mon_conc_param_t  *p;
+    ngx_http_mon_conc_t  *c = conf;
 
     if (value->len == 8 && ngx_strncmp(value->data, "adaptive", 8) == 0) {
-
-        /* the same as max=adaptive */
-
-        *seen |= NGX_HTTP_MON_CONC_P_MAX;
-
-        return c->max ? NGX_DECLINED : ngx_http_mon_conc_max(cf, c, value);
+        return ngx_http_mon_conc_set_adaptive(cf, p, value, conf);
     }
 
-    for (p = ngx_http_mon_conc_params; p->name.len; p++) {
-
-        if (value->len <= p->name.len
-            || ngx_strncmp(value->data, p->name.data, p->name.len) != 0)
-        {
-            continue;
-        }
-
-        if (*seen & p->bit) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", value);
-            return NGX_ERROR;
-        }
-
-        *seen |= p->bit;
-
-        text.data = value->data + p->name.len;
-        text.len = value->len - p->name.len;
-
-        return p->parse(cf, c, &text);
-    }
-
-    return NGX_DECLINED;
+    return c->max ? NGX_DECLINED : ngx_mon_set_number(cf, p, value, conf);
 }
 
 
+/* of itself it is the same as max=adaptive */
+
 static ngx_int_t
-ngx_http_mon_conc_max(ngx_conf_t *cf, ngx_http_mon_conc_t *c, ngx_str_t *value)
+ngx_http_mon_conc_set_adaptive(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    ngx_int_t  n;
+    ngx_http_mon_conc_t  *c = conf;
 
-    if (value->len == 8 && ngx_strncmp(value->data, "adaptive", 8) == 0) {
-        c->adaptive = 1;
-        c->max = NGX_MON_GRADIENT_MAX;
-        return NGX_OK;
-    }
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n < 1 || n > NGX_MON_PERMIT_MAX / 4) {
+    if (c->max) {
         return NGX_DECLINED;
     }
 
-    c->max = n;
+    c->adaptive = 1;
+    c->max = NGX_MON_GRADIENT_MAX;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_mon_conc_name(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
+ngx_http_mon_conc_set_key(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
-    if (value->len > NGX_MON_LABEL_LEN) {
-        return NGX_DECLINED;
-    }
+    ngx_http_mon_conc_t  *c = conf;
 
-    c->name = *value;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_queue(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n > NGX_MON_PERMIT_MAX / 4) {
-        return NGX_DECLINED;
-    }
-
-    c->queue = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_timeout(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR || n == 0) {
-        return NGX_DECLINED;
-    }
-
-    c->timeout = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_status(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n < 400 || n > 599) {
-        return NGX_DECLINED;
-    }
-
-    c->status = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mon_conc_key(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
-{
     ngx_http_compile_complex_value_t  ccv;
+
+    if (value->len == 0) {
+        return NGX_DECLINED;
+    }
 
     c->key = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
     if (c->key == NULL) {
@@ -341,9 +204,11 @@ ngx_http_mon_conc_variable(ngx_conf_t *cf, ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_mon_conc_size(ngx_conf_t *cf, ngx_http_mon_conc_t *c,
-    ngx_str_t *value)
+ngx_http_mon_conc_set_size(ngx_conf_t *cf, const ngx_mon_param_t *p,
+    ngx_str_t *value, void *conf)
 {
+    ngx_http_mon_conc_t  *c = conf;
+
     ssize_t  size;
 
     size = ngx_parse_size(value);

@@ -73,7 +73,8 @@ bad("max=1 queue=1 $_", "invalid parameter \"\Q$_\E\"") for 'timeout=',
 bad("max=1 key=\$uri $_", "invalid parameter \"\Q$_\E\"") for 'size=',
 	'size=x', 'size=1', 'size=31k';
 
-bad("$_ $_", "duplicate parameter \"\Q$_\E\"") for 'max=1';
+bad("$_ $_", "duplicate parameter \"\Q$_\E\"") for 'max=1', 'adaptive';
+bad("adaptive $_", "invalid parameter \"\Q$_\E\"") for 'max=1', 'max=adaptive';
 bad("max=1 $_ $_", "duplicate parameter \"\Q$_\E\"") for 'name=x', 'queue=1',
 	'status=503', 'key=$uri';
 bad('max=1 timeout=1s', '"timeout" requires "queue"');
