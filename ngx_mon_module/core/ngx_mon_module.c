@@ -5,6 +5,7 @@
 
 
 #include "ngx_mon_zone.h"
+#include "ngx_mon_param.h"
 
 
 #define NGX_MON_TICK        1000
@@ -19,8 +20,6 @@ static ngx_int_t ngx_mon_postconfiguration(ngx_conf_t *cf);
 static void *ngx_mon_create_main_conf(ngx_conf_t *cf);
 static char *ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_mon_zone_parameters(ngx_conf_t *cf,
-    ngx_mon_main_conf_t *mcf);
 static char *ngx_mon_buckets(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static uint64_t ngx_mon_parse_seconds(ngx_str_t *s);
 static ngx_int_t ngx_mon_init_module(ngx_cycle_t *cycle);
@@ -48,6 +47,14 @@ static ngx_connection_t      ngx_mon_dumb;
 static const uint64_t        ngx_mon_default_buckets[] = {
     500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
     1000000, 2500000, 5000000, 10000000
+};
+
+
+static const ngx_mon_param_t  ngx_mon_zone_params[] = {
+    ngx_mon_param("inactive=", ngx_mon_set_time,
+                  ngx_mon_main_conf_t, inactive,
+                  1, NGX_MAX_INT_T_VALUE, NGX_MON_INACTIVE),
+    ngx_mon_param_end
 };
 
 
@@ -191,7 +198,7 @@ ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_mon_zone_parameters(cf, mcf) != NGX_OK) {
+    if (ngx_mon_params(cf, 3, ngx_mon_zone_params, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -211,41 +218,6 @@ ngx_mon_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mcf->shm_zone->data = mcf;
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_mon_zone_parameters(ngx_conf_t *cf, ngx_mon_main_conf_t *mcf)
-{
-    ngx_str_t   *value, s;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-
-    mcf->inactive = NGX_MON_INACTIVE;
-
-    for (i = 3; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "inactive=", 9) == 0) {
-
-            s.len = value[i].len - 9;
-            s.data = value[i].data + 9;
-
-            mcf->inactive = ngx_parse_time(&s, 0);
-
-            if (mcf->inactive != (ngx_msec_t) NGX_ERROR
-                && mcf->inactive != 0)
-            {
-                continue;
-            }
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[i]);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
 }
 
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_mon.h"
+#include "ngx_mon_param.h"
 
 
 static ngx_int_t ngx_http_mon_postconfiguration(ngx_conf_t *cf);
@@ -24,6 +25,13 @@ static char *ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_http_mon_label_t *ngx_http_mon_label_add(ngx_conf_t *cf,
     ngx_http_mon_loc_conf_t *mlcf, ngx_str_t *name);
 static ngx_int_t ngx_http_mon_label_name(ngx_str_t *name);
+
+
+static const ngx_mon_param_t  ngx_http_mon_label_params[] = {
+    ngx_mon_param("max=", ngx_mon_set_number,
+                  ngx_http_mon_label_t, max, 1, NGX_MAX_INT_T_VALUE, 100),
+    ngx_mon_param_end
+};
 
 
 static ngx_command_t  ngx_http_mon_commands[] = {
@@ -358,13 +366,11 @@ ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mon_loc_conf_t  *mlcf = conf;
 
-    ngx_int_t                          max;
     ngx_str_t                         *value;
     ngx_http_mon_label_t              *label;
     ngx_http_compile_complex_value_t   ccv;
 
     value = cf->args->elts;
-    max = 100;
 
     if (ngx_http_mon_label_name(&value[1]) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid label name \"%V\"",
@@ -372,25 +378,13 @@ ngx_http_mon_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (cf->args->nelts == 4) {
-
-        max = (ngx_strncmp(value[3].data, "max=", 4) == 0)
-              ? ngx_atoi(value[3].data + 4, value[3].len - 4) : NGX_ERROR;
-
-        if (max == NGX_ERROR || max == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[3]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
     label = ngx_http_mon_label_add(cf, mlcf, &value[1]);
 
-    if (label == NULL) {
+    if (label == NULL
+        || ngx_mon_params(cf, 3, ngx_http_mon_label_params, label) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
-
-    label->max = max;
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
