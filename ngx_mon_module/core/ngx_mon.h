@@ -295,8 +295,8 @@ void ngx_mon_add_tick(ngx_mon_tick_pt tick);
 typedef ngx_int_t (*ngx_mon_filter_pt)(struct ngx_http_request_s *r);
 
 /*
- * Puts a header filter in front of those that there are; next is where it
- * keeps the one behind it.  To be called from postconfiguration; at most 8.
+ * Puts a header filter in front of all others once a worker begins; next is
+ * where it keeps the one behind it.  To be called from postconfiguration.
  * Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_mon_add_filter(ngx_conf_t *cf, ngx_mon_filter_pt filter,

@@ -115,7 +115,7 @@ ngx_mon_preconfiguration(ngx_conf_t *cf)
     ngx_mon_registry_init();
     ngx_mon_source_init();
 
-    return ngx_mon_filters_save(cf);
+    return NGX_OK;
 }
 
 
@@ -132,7 +132,10 @@ ngx_mon_create_main_conf(ngx_conf_t *cf)
     mcf->cycle = cf->cycle;
 
     mcf->declared = ngx_array_create(cf->pool, 16, sizeof(ngx_mon_declared_t));
-    if (mcf->declared == NULL) {
+    if (mcf->declared == NULL
+        || ngx_array_init(&mcf->filters, cf->pool, 4, sizeof(ngx_mon_filter_t))
+           != NGX_OK)
+    {
         return NULL;
     }
 
@@ -147,8 +150,6 @@ ngx_mon_postconfiguration(ngx_conf_t *cf)
     ngx_mon_main_conf_t  *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_mon_module);
-
-    ngx_mon_filters_reset();
 
     if (mcf->bounds.n == 0) {
 
@@ -388,13 +389,13 @@ ngx_mon_init_module(ngx_cycle_t *cycle)
 {
     ngx_mon_main_conf_t  *mcf;
 
-    ngx_mon_filters_keep();
-
     mcf = ngx_mon_cycle_conf(cycle);
 
     if (mcf && mcf->zone && !ngx_test_config) {
         ngx_mon_zone_commit(mcf);
     }
+
+    ngx_mon_filters_keep();
 
     if (ngx_process == NGX_PROCESS_SINGLE && ngx_mon_self) {
         /* a reload without a master: nginx begins no process anew */
@@ -426,6 +427,10 @@ ngx_mon_init_process(ngx_cycle_t *cycle)
     }
 
     mcf = ngx_mon_cycle_conf(cycle);
+
+    if (mcf) {
+        ngx_mon_filters_put(mcf);
+    }
 
     if (ngx_mon_self && (mcf == NULL || mcf->zone != ngx_mon_zone)) {
         /*
@@ -508,6 +513,11 @@ ngx_mon_tick(ngx_event_t *ev)
     ngx_uint_t  leader;
 
     ngx_add_timer(ev, NGX_MON_TICK);
+
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        /* it has what is left of a configuration that failed meanwhile */
+        ngx_mon_filters_put(ngx_mon_conf);
+    }
 
     if (!ngx_mon_active) {
 

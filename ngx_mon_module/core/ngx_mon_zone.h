@@ -182,6 +182,14 @@ typedef struct {
 } ngx_mon_declared_t;
 
 
+/* see ngx_mon_add_filter() */
+
+typedef struct {
+    ngx_mon_filter_pt        filter;
+    ngx_mon_filter_pt       *next;
+} ngx_mon_filter_t;
+
+
 /* main configuration, and the context of the shared zone */
 
 typedef struct {
@@ -189,6 +197,7 @@ typedef struct {
     ngx_msec_t               inactive;
     ngx_mon_bounds_t         bounds;
     ngx_array_t             *declared;    /* of ngx_mon_declared_t */
+    ngx_array_t              filters;     /* of ngx_mon_filter_t */
 
     ngx_cycle_t             *cycle;
     ngx_mon_zone_t          *zone;
@@ -387,18 +396,11 @@ void ngx_mon_source_init(void);
 
 /* ngx_mon_filter.c */
 
-/*
- * A configuration is about to be read.  If it comes to nothing its pool is
- * destroyed, and with it the chain of filters is put back.  NGX_OK, or
- * NGX_ERROR without memory.
- */
-ngx_int_t ngx_mon_filters_save(ngx_conf_t *cf);
-
-/* The chain of filters has just been made, with none of ours. */
-void ngx_mon_filters_reset(void);
-
-/* The configuration is in force. */
+/* The configuration takes effect: its chains of filters, without ours. */
 void ngx_mon_filters_keep(void);
+
+/* A process of this configuration begins: those chains, and ours in front. */
+void ngx_mon_filters_put(ngx_mon_main_conf_t *mcf);
 
 
 /* ngx_mon_loop.c */

@@ -5,7 +5,7 @@
 # A reload that comes to nothing in the middle, since one of our modules found
 # fault: nginx has made half of a chain of filters by then.  Who starts later
 # has a whole one, of the configuration in force; so has an nginx without
-# workers, at once.
+# workers, soon.
 
 use NgxMon;
 
@@ -86,6 +86,14 @@ for my $main ('', 'master_process off;') {
 		   "$what: a reload that fails");
 
 		$t->kill_worker() unless $main;
+
+		wait_for(sub {
+			my $r = $t->get('/file',
+					headers => [Range => 'bytes=10-14']);
+			my $h = $t->get('/circuit/')->{headers};
+			return $r->{body} eq 'abcde' && $h->{'retry-after'};
+		}, 20, 'filters') if $main;
+
 		whole($t, "$what, $said");
 	}
 
