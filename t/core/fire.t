@@ -58,7 +58,7 @@ my $wrk = $t->daemon(['wrk', '-t1', '-c32', "-d${seconds}s", '-s',
 
 my $begin = time();
 my ($reload, $kill, $killed, $scrapes) = ($begin, $begin, 0, 0);
-my (%last, @back, @uneven, @malformed);
+my (%last, %seen, @back, @uneven, @malformed);
 my $leaving = 0;
 
 sub fire {
@@ -134,10 +134,13 @@ sub judge {
 		}
 	}
 
-	push @back, 'a series is gone'
-		if grep { !defined $m->get('nginx_http_requests_total',
-					   location => $_) }
-		$scrapes > 1 ? qw{ /a/ /b/ /c/ @d } : ();
+	for my $location (qw{ /a/ /b/ /c/ @d }) {
+		my $is = defined $m->get('nginx_http_requests_total',
+					 location => $location);
+
+		push @back, "$location is gone" if $seen{$location} && !$is;
+		$seen{$location} ||= $is;
+	}
 }
 
 while (alive($wrk)) {
@@ -150,6 +153,7 @@ ok($killed == $kills, "$kills workers killed");
 cmp_ok($scrapes, '>', 20, "scrapes: $scrapes");
 is_deeply(\@malformed, [], 'no scrape malformed');
 is_deeply(\@back, [], 'no counter stepped back');
+is(scalar(grep { $_ } values %seen), 4, 'all locations seen');
 is_deeply(\@uneven, [], 'every count is the last bucket');
 
 # after the last reload

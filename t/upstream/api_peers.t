@@ -153,9 +153,12 @@ for my $f (qw/ connect header response /) {
 	my $h = $p->{$f};
 	my $name = "nginx_upstream_${f}_duration_seconds";
 
-	is($h->{count}, 14, "$f: count");
+	# nginx 1.29.7 and later keeps connections by itself
+	my $count = $f eq 'connect' ? $m->get("${name}_count", %labels) : 14;
+
+	is($h->{count}, $count, "$f: count");
 	is($h->{sum}, $m->get("${name}_sum", %labels), "$f: sum");
-	cmp_ok(abs($h->{avg} - $h->{sum} / 14), '<', 1e-6, "$f: average");
+	cmp_ok(abs($h->{avg} - $h->{sum} / $count), '<', 1e-6, "$f: average");
 
 	my @order = @$h{qw/ min p50 p90 p99 p999 max /};
 

@@ -54,7 +54,9 @@ server {
 }
 EOC
 
-$t->write_file('large', 'x' x 2000000);
+# more than any socket buffers
+
+$t->write_file('large', 'x' x 40000000);
 
 my $b = $t->backend(8081);
 
