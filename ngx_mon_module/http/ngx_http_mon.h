@@ -46,6 +46,8 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                 enable;
+    /* that of the locations within this one */
+    ngx_flag_t                 inherited;
     ngx_msec_t                 slow;
     ngx_array_t               *labels;      /* of ngx_http_mon_label_t */
 
@@ -99,9 +101,14 @@ void ngx_http_mon_limited(ngx_http_request_t *r, ngx_mon_series_t *s);
 /* Counts the request by its protocol, whichever it is. */
 void ngx_http_mon_protocol(ngx_http_request_t *r);
 
+/* "error_page" and scripts make statuses of any number of digits */
+#define NGX_HTTP_MON_STATUS_BITS  (sizeof(ngx_uint_t) * 4)
+#define NGX_HTTP_MON_STATUS_MASK                                              \
+    (((ngx_uint_t) 1 << NGX_HTTP_MON_STATUS_BITS) - 1)
+
 /*
  * The counter of requests that key stands for, the bit of the method above
- * ten bits of the status, below the series s; remembered in child.
+ * that many bits of the status, below the series s; remembered in child.
  */
 ngx_mon_series_t *ngx_http_mon_request(ngx_mon_series_t *s,
     ngx_mon_child_t *child, ngx_uint_t key);

@@ -88,12 +88,14 @@ ngx_http_mon_request(ngx_mon_series_t *s, ngx_mon_child_t *child,
 
     /* the method is a bit, the first one of those that nginx knows not */
 
-    method = __builtin_ctz((unsigned) (key >> 10) | 0x80000000);
+    method = __builtin_ctz((unsigned) (key >> NGX_HTTP_MON_STATUS_BITS)
+                           | 0x80000000);
     method = (method < NGX_HTTP_MON_METHODS) ? method : 0;
 
     values[0] = ngx_http_mon_methods[method];
     values[1].data = buf;
-    values[1].len = ngx_sprintf(buf, "%03ui", key & 0x3ff) - buf;
+    values[1].len = ngx_sprintf(buf, "%03ui", key & NGX_HTTP_MON_STATUS_MASK)
+                    - buf;
 
     request = ngx_mon_get(NGX_MON_G_REQUEST, s, NULL, values, 2, 0);
 

@@ -228,6 +228,7 @@ ngx_http_mon_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->enable = NGX_CONF_UNSET;
+    conf->inherited = NGX_CONF_UNSET;
     conf->slow = NGX_CONF_UNSET_MSEC;
 
     if (ngx_http_mon_location_name(cf, &conf->name) != NGX_OK) {
@@ -286,7 +287,21 @@ ngx_http_mon_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mon_loc_conf_t   **mlcf;
     ngx_http_mon_main_conf_t   *mmcf;
 
-    ngx_conf_merge_value(conf->enable, conf->endpoint ? 0 : prev->enable, 1);
+    if (prev->inherited == NGX_CONF_UNSET) {
+        /* of "http" */
+        prev->inherited = prev->enable;
+    }
+
+    conf->inherited = conf->enable;
+    ngx_conf_merge_value(conf->inherited, prev->inherited, 1);
+
+    /* a location within an endpoint's is not the endpoint, an "if" is */
+
+    ngx_conf_merge_value(conf->enable,
+                         conf->endpoint ? 0
+                         : conf->name.data ? conf->inherited : prev->enable,
+                         1);
+
     ngx_conf_merge_msec_value(conf->slow, prev->slow, 0);
 
     if (conf->labels == NULL) {

@@ -534,7 +534,7 @@ ngx_http_mon_requests(ngx_mon_series_t *s, ngx_uint_t bit, ngx_uint_t status)
     ngx_uint_t        key;
     ngx_mon_child_t  *child;
 
-    key = bit << 10 | status;
+    key = bit << NGX_HTTP_MON_STATUS_BITS | status;
     child = &s->children[(status ^ (bit >> 1)) % NGX_MON_CHILDREN];
 
     if (ngx_mon_likely(child->key == key)) {

@@ -19,6 +19,7 @@ server {
 
     location /uri { error_page 404 /errors/404; return 404; }
     location /named { error_page 503 @named; return 503; }
+    location /large { error_page 404 =1200 /errors/large; return 404; }
     location /other { error_page 404 =203 /errors/other; return 404; }
     location /own { error_page 404 = /errors/own; return 404; }
     location /redirect { error_page 404 http://localhost/; return 404; }
@@ -79,6 +80,10 @@ for (['/uri', '= /errors/404', 404],
 	   - ($before->get('nginx_http_requests_total') // 0), 1,
 	   "$uri counts once");
 }
+
+$t->get('/large');
+is($t->metric('nginx_http_requests_total', location => '/errors/',
+	      method => 'GET', status => 1200), 1, 'a status of four digits');
 
 is($t->get('/cycle')->{status}, 500, 'a cycle');
 is($t->metric('nginx_http_errors_total', location => '/cycle',

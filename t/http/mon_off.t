@@ -19,6 +19,12 @@ server {
     location = /health { mon_health; }
     location = /recorded { mon on; mon_metrics; }
 
+    location /tree/ {
+        mon_status;
+        location /tree/leaf { return 200; }
+        if ($arg_a) { set $a $arg_a; }
+    }
+
     location /on { return 200; }
     location /off { mon off; return 200; }
     location /off/on { mon on; return 200; }
@@ -61,7 +67,7 @@ sub total {
 	return $t->metric('nginx_http_requests_total', @_) // 0;
 }
 
-$t->get($_) for qw{ /metrics /health };
+$t->get($_) for qw{ /metrics /health /tree/api/ /tree/api/?a=1 };
 is(total(), 0, 'the endpoints are not recorded');
 
 $t->get($_) for qw{ /off /outer/ /outer/inner /if /if?a=1 };
@@ -102,7 +108,10 @@ $c->close();
 is($t->metric('nginx_http_requests_in_flight'), 0, 'still not');
 is(total(), 6, 'not counted');
 
-is($t->metric('nginx_http_requests_by_protocol_total'), 6, 'by protocol');
+$t->get('/tree/leaf');
+is(total(location => '/tree/leaf'), 1, 'within an endpoint');
+
+is($t->metric('nginx_http_requests_by_protocol_total'), 7, 'by protocol');
 is($t->metric('nginx_http_requests_in_flight', location => '/off'), undef,
    'no series');
 
