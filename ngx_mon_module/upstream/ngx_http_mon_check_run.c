@@ -194,6 +194,14 @@ ngx_http_mon_check_event(ngx_event_t *ev)
     c = ev->data;
     ck = c->data;
 
+    if (c->close) {
+
+        /* worker_shutdown_timeout: nothing has happened at the peer */
+
+        ngx_http_mon_check_close(ck);
+        return;
+    }
+
     if (ck->connected) {
         ngx_http_mon_check_talk(ck);
         return;
