@@ -16,7 +16,8 @@
 static ngx_uint_t ngx_mon_allowance_same(ngx_mon_allowance_state_t *s,
     const ngx_mon_rate_t *rate);
 static void ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
-    const ngx_mon_rate_t *rate, uint64_t version, uint64_t now);
+    const ngx_mon_rate_t *rate, uint64_t current, uint64_t version,
+    uint64_t now);
 static uint64_t ngx_mon_allowance_convert(uint64_t word, uint32_t from,
     uint32_t to, uint64_t now);
 static uint64_t ngx_mon_allowance_full(uint32_t unit, uint64_t now);
@@ -66,7 +67,7 @@ ngx_mon_allowance_init(ngx_mon_allowance_t *a,
         current = __atomic_load_n(&shared->current, __ATOMIC_ACQUIRE);
 
         if (current >> 1 < version) {
-            ngx_mon_allowance_switch(shared, rate, version, now);
+            ngx_mon_allowance_switch(shared, rate, current, version, now);
         }
 
         __atomic_store_n(&shared->claim, 0, __ATOMIC_RELEASE);
@@ -98,13 +99,13 @@ ngx_mon_allowance_same(ngx_mon_allowance_state_t *s,
 
 static void
 ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
-    const ngx_mon_rate_t *rate, uint64_t version, uint64_t now)
+    const ngx_mon_rate_t *rate, uint64_t current, uint64_t version,
+    uint64_t now)
 {
     uint32_t                    unit;
-    uint64_t                    word, current;
+    uint64_t                    word;
     ngx_mon_allowance_state_t  *old, *new;
 
-    current = shared->current;
     old = &shared->states[current & 1];
     new = &shared->states[!(current & 1)];
 
@@ -121,8 +122,13 @@ ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
 
     word = ngx_mon_allowance_convert(word, unit, rate->unit, now);
 
-    new->cost = rate->cost;
-    new->size = (uint64_t) rate->unit << 32 | rate->burst;
+    /* who sees any of it, and was late, also sees that it was not in force */
+
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    __atomic_store_n(&new->cost, rate->cost, __ATOMIC_RELAXED);
+    __atomic_store_n(&new->size, (uint64_t) rate->unit << 32 | rate->burst,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&new->word, word, __ATOMIC_RELEASE);
 
     word = __atomic_exchange_n(&old->word, NGX_MON_ALLOWANCE_GONE,
@@ -133,8 +139,21 @@ ngx_mon_allowance_switch(ngx_mon_allowance_shared_t *shared,
         __atomic_store_n(&new->word, word, __ATOMIC_RELEASE);
     }
 
-    __atomic_store_n(&shared->current, version << 1 | !(current & 1),
-                     __ATOMIC_RELEASE);
+    while (!__atomic_compare_exchange_n(&shared->current, &current,
+                                        version << 1 | !(current & 1), 0,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    {
+        if (current >> 1 > version) {
+
+            /* a newer configuration, of the rate in force, needs no claim */
+
+            word = ngx_mon_allowance_convert(new->word, rate->unit,
+                                             ngx_mon_allowance_unit(old), now);
+            __atomic_store_n(&old->word, word, __ATOMIC_RELEASE);
+
+            return;
+        }
+    }
 }
 
 
@@ -172,6 +191,7 @@ ngx_mon_allowance_full(uint32_t unit, uint64_t now)
 static ngx_int_t
 ngx_mon_allowance_rate(ngx_mon_allowance_t *a, uint64_t current)
 {
+    uint64_t                    size;
     ngx_mon_rate_t             *rate;
     ngx_mon_allowance_state_t  *s;
 
@@ -179,9 +199,10 @@ ngx_mon_allowance_rate(ngx_mon_allowance_t *a, uint64_t current)
     a->word = &s->word;
 
     rate = &a->rate;
-    rate->cost = s->cost;
-    rate->unit = ngx_mon_allowance_unit(s);
-    rate->burst = (uint32_t) s->size;
+    rate->cost = __atomic_load_n(&s->cost, __ATOMIC_RELAXED);
+    size = __atomic_load_n(&s->size, __ATOMIC_RELAXED);
+    rate->unit = (uint32_t) (size >> 32);
+    rate->burst = (uint32_t) size;
 
     if (rate->cost == 0 || rate->unit == 0
         || rate->unit > NGX_MON_GCRA_UNIT_MAX
