@@ -19,8 +19,6 @@ static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_convert(
     ngx_http_mon_limit_try_t *t, uint64_t now);
 static ngx_mon_noinline ngx_int_t ngx_http_mon_limit_make(
     ngx_http_mon_limit_try_t *t, uint64_t now);
-static void ngx_http_mon_limit_again(ngx_http_mon_limit_try_t *t,
-    uint64_t now);
 
 
 /* Whether the word just read is to be understood by this rate. */
@@ -28,6 +26,16 @@ static ngx_inline ngx_uint_t
 ngx_http_mon_limit_alike(ngx_http_mon_limit_try_t *t)
 {
     return __atomic_load_n(&t->key->aux, __ATOMIC_ACQUIRE) == t->rate->unit;
+}
+
+
+/* Whether it was the same key, with that word, all the while. */
+static ngx_inline ngx_uint_t
+ngx_http_mon_limit_still(ngx_http_mon_limit_try_t *t)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    return __atomic_load_n(&t->key->word, __ATOMIC_RELAXED) == t->word;
 }
 
 
@@ -65,9 +73,7 @@ ngx_http_mon_limit_check(ngx_http_mon_limit_try_t *t, uint64_t now)
                 return;
             }
 
-        } else if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE)
-                   == t->word)
-        {
+        } else if (ngx_http_mon_limit_still(t)) {
             return;
         }
     }
@@ -114,7 +120,7 @@ ngx_http_mon_limit_beyond(ngx_http_mon_limit_try_t *t, uint64_t now)
         t->word = next;
         ahead = bound;
 
-    } else if (__atomic_load_n(&t->key->word, __ATOMIC_ACQUIRE) != t->word) {
+    } else if (!ngx_http_mon_limit_still(t)) {
         return NGX_DECLINED;
     }
 
@@ -217,7 +223,9 @@ ngx_http_mon_limit_charge(ngx_http_mon_limit_try_t *t, uint64_t now)
             return NGX_OK;
         }
 
-        ngx_http_mon_limit_again(t, now);
+        /* it may be another key by now, whose word this is */
+
+        ngx_http_mon_limit_check(t, now);
 
         if (!t->g.allowed) {
             return NGX_DECLINED;
@@ -251,24 +259,6 @@ ngx_http_mon_limit_make(ngx_http_mon_limit_try_t *t, uint64_t now)
     t->charged = 1;
 
     return NGX_OK;
-}
-
-
-/* the word has just been read */
-
-static void
-ngx_http_mon_limit_again(ngx_http_mon_limit_try_t *t, uint64_t now)
-{
-    if (t->word == NGX_MON_KEY_GONE || !ngx_http_mon_limit_alike(t)) {
-        ngx_http_mon_limit_check(t, now);
-        return;
-    }
-
-    ngx_mon_gcra_judge(t->rate, t->word, now, t->cost, &t->g);
-
-    if (!t->g.allowed) {
-        ngx_http_mon_limit_check(t, now);
-    }
 }
 
 

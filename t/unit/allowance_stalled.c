@@ -105,9 +105,9 @@ allowance_facts(uint64_t *facts)
     facts[0] = shared->current >> 1;
     facts[1] = a.rate.cost;
     facts[2] = a.rate.unit;
-    facts[3] = shared->states[shared->current & 1].word;
-    facts[4] = shared->claim;
-    facts[5] = admitted;
+    facts[STALL_ABOUT] = shared->states[shared->current & 1].word;
+    facts[3] = shared->claim;
+    facts[4] = admitted;
 }
 
 

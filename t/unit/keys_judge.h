@@ -15,7 +15,9 @@
 #include "keys.h"
 
 
+#ifndef check
 #define check(x)  if (!(x)) { fail_msg("line %d: %s", __LINE__, #x); }
+#endif
 
 #define JUDGED    4096
 

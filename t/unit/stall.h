@@ -35,6 +35,7 @@
 
 #define STALL_TOLD   8
 #define STALL_FACTS  32
+#define STALL_ABOUT  24
 #define STALL_OPS    8
 #define STALL_NEVER  ((ngx_uint_t) -1)
 
@@ -70,7 +71,7 @@ typedef struct {
 
     /*
      * All else that counts, once they are done, in STALL_FACTS words that are
-     * 0; and by how much each of them may differ.
+     * 0; and by how much those from STALL_ABOUT on may differ.
      */
     void         (*facts)(uint64_t *facts);
     uint64_t       slack;
@@ -231,10 +232,13 @@ stall_facts(uint64_t *facts)
 static ngx_uint_t
 stall_alike(const uint64_t *a, const uint64_t *b)
 {
+    uint64_t    slack;
     ngx_uint_t  i;
 
     for (i = 0; i < STALL_FACTS + STALL_TOLD; i++) {
-        if (a[i] - b[i] + stall_of->slack > 2 * stall_of->slack) {
+        slack = (i >= STALL_ABOUT && i < STALL_FACTS) ? stall_of->slack : 0;
+
+        if (a[i] - b[i] + slack > 2 * slack) {
             return 0;
         }
     }
