@@ -7,8 +7,7 @@
 #include "ngx_mon_breaker.h"
 
 
-#define NGX_MON_BREAKER_ROW      31
-#define NGX_MON_BREAKER_TIME     (((uint64_t) 1 << 40) - 1)
+#define NGX_MON_BREAKER_TIME  (((uint64_t) 1 << 40) - 1)
 
 
 void
@@ -22,27 +21,6 @@ ngx_mon_breaker_init(ngx_mon_breaker_t *b, ngx_mon_breaker_shared_t *shared,
     b->pid = pid;
 
     ngx_mon_window_init(&b->window, &shared->window, conf->window, version);
-}
-
-
-static ngx_inline uint64_t
-ngx_mon_breaker_load(const ngx_mon_breaker_t *b)
-{
-    return __atomic_load_n(&b->shared->state, __ATOMIC_ACQUIRE);
-}
-
-
-static ngx_inline ngx_uint_t
-ngx_mon_breaker_forced(uint64_t state)
-{
-    return state >> 61 & 1;
-}
-
-
-static ngx_inline uint64_t
-ngx_mon_breaker_row(uint64_t state)
-{
-    return state >> 56 & NGX_MON_BREAKER_ROW;
 }
 
 
@@ -79,16 +57,6 @@ ngx_mon_breaker_move(ngx_mon_breaker_t *b, uint64_t state, uint64_t next,
     change->row = ngx_mon_breaker_row(next);
 
     return 1;
-}
-
-
-static void
-ngx_mon_breaker_forget(ngx_mon_breaker_t *b)
-{
-    ngx_mon_window_reset(&b->window);
-
-    __atomic_store_n(&b->shared->consecutive, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&b->shared->pending, 0, __ATOMIC_RELAXED);
 }
 
 
@@ -155,7 +123,7 @@ ngx_mon_breaker_met(uint64_t n, uint64_t calls, uint64_t ratio)
 
 ngx_uint_t
 ngx_mon_breaker_judge(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
-    ngx_mon_breaker_change_t *change)
+    uint64_t row, ngx_mon_breaker_change_t *change)
 {
     ngx_uint_t                     due;
     ngx_mon_window_sum_t          *sum;
@@ -165,10 +133,9 @@ ngx_mon_breaker_judge(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
     sum = &change->sum;
 
     ngx_mon_window_sum(&b->window, now, sum);
-    change->consecutive = __atomic_load_n(&b->shared->consecutive,
-                                          __ATOMIC_RELAXED);
+    change->consecutive = row;
 
-    if (conf->consecutive && change->consecutive >= conf->consecutive) {
+    if (conf->consecutive && row >= conf->consecutive) {
         change->cause = NGX_MON_BREAKER_BY_CONSECUTIVE;
         return ngx_mon_breaker_trip(b, now, state, change);
     }
@@ -275,11 +242,15 @@ ngx_mon_breaker_until(ngx_mon_breaker_t *b, uint64_t state, uint64_t now)
 }
 
 
-/* makes it half open where it is time; the state then */
+/*
+ * Makes it half open where it is time; the state then.  Who does has a slot
+ * before: the trial can't end, nor can calls be counted, until it has emptied
+ * the window.
+ */
 
 static uint64_t
 ngx_mon_breaker_open(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
-    ngx_mon_breaker_change_t *change)
+    ngx_mon_breaker_pass_t *pass, ngx_mon_breaker_change_t *change)
 {
     uint64_t  next;
 
@@ -290,13 +261,40 @@ ngx_mon_breaker_open(ngx_mon_breaker_t *b, uint64_t now, uint64_t state,
     next = ngx_mon_breaker_next(state, NGX_MON_BREAKER_HALF_OPEN, 0,
                                 ngx_mon_breaker_row(state), now);
 
-    if (!ngx_mon_breaker_move(b, state, next, change)) {
+    pass->generation = ngx_mon_breaker_generation(next);
+    pass->slot = ngx_mon_trial_take(b->shared->slots, b->conf->probes,
+                                    pass->generation, b->pid);
+
+    if (pass->slot == -1 || !ngx_mon_breaker_move(b, state, next, change)) {
         return ngx_mon_breaker_load(b);
     }
 
-    ngx_mon_breaker_forget(b);
+    ngx_mon_window_clear(&b->shared->window, &b->shared->state, next);
 
     return next;
+}
+
+
+/* whether the slot taken is one of the trial under way, else it is none */
+
+static ngx_uint_t
+ngx_mon_breaker_on_trial(ngx_mon_breaker_t *b, uint64_t state,
+    ngx_mon_breaker_pass_t *pass)
+{
+    if (pass->slot == -1) {
+        return 0;
+    }
+
+    if (ngx_mon_breaker_kind(state) == NGX_MON_BREAKER_HALF_OPEN
+        && ngx_mon_breaker_generation(state) == pass->generation)
+    {
+        return 1;
+    }
+
+    ngx_mon_breaker_cancel(b, pass);
+    pass->slot = -1;
+
+    return 0;
 }
 
 
@@ -308,14 +306,18 @@ ngx_mon_breaker_ask(ngx_mon_breaker_t *b, uint64_t now,
 
     ngx_memzero(change, sizeof(ngx_mon_breaker_change_t));
 
+    pass->slot = -1;
     state = ngx_mon_breaker_load(b);
 
     if (ngx_mon_breaker_kind(state) == NGX_MON_BREAKER_OPEN) {
-        state = ngx_mon_breaker_open(b, now, state, change);
+        state = ngx_mon_breaker_open(b, now, state, pass, change);
+
+        if (ngx_mon_breaker_on_trial(b, state, pass)) {
+            return NGX_AGAIN;
+        }
     }
 
     pass->generation = ngx_mon_breaker_generation(state);
-    pass->slot = -1;
 
     switch (ngx_mon_breaker_kind(state)) {
 
@@ -332,18 +334,8 @@ ngx_mon_breaker_ask(ngx_mon_breaker_t *b, uint64_t now,
     pass->slot = ngx_mon_trial_take(b->shared->slots, b->conf->probes,
                                     pass->generation, b->pid);
 
-    if (pass->slot == -1) {
-        return NGX_BUSY;
-    }
-
-    if (ngx_mon_breaker_generation(ngx_mon_breaker_load(b))
-        != pass->generation)
-    {
-        ngx_mon_breaker_cancel(b, pass);
-        return NGX_BUSY;
-    }
-
-    return NGX_AGAIN;
+    return ngx_mon_breaker_on_trial(b, ngx_mon_breaker_load(b), pass)
+           ? NGX_AGAIN : NGX_BUSY;
 }
 
 
@@ -381,7 +373,7 @@ ngx_mon_breaker_settle(ngx_mon_breaker_t *b, uint64_t now,
     ngx_mon_breaker_pass_t *pass, ngx_uint_t failed, ngx_uint_t slow,
     ngx_mon_breaker_change_t *change)
 {
-    uint64_t    state;
+    uint64_t    state, row;
     ngx_uint_t  turned;
 
     state = ngx_mon_breaker_load(b);
@@ -397,11 +389,12 @@ ngx_mon_breaker_settle(ngx_mon_breaker_t *b, uint64_t now,
 
     turned = ngx_mon_window_add(&b->window, now);
 
+    row = 0;
+
     if (failed) {
-        (void) __atomic_fetch_add(&b->shared->consecutive, 1,
-                                  __ATOMIC_RELAXED);
+        row = ngx_mon_row_failed(&b->shared->consecutive, pass->generation);
     } else {
-        __atomic_store_n(&b->shared->consecutive, 0, __ATOMIC_RELAXED);
+        ngx_mon_row_fine(&b->shared->consecutive, pass->generation);
     }
 
     if (failed || slow) {
@@ -417,7 +410,7 @@ ngx_mon_breaker_settle(ngx_mon_breaker_t *b, uint64_t now,
         return 0;
     }
 
-    return ngx_mon_breaker_judge(b, now, state, change);
+    return ngx_mon_breaker_judge(b, now, state, row, change);
 }
 
 
@@ -501,19 +494,25 @@ ngx_uint_t
 ngx_mon_breaker_sweep(ngx_mon_breaker_t *b, uint64_t now,
     ngx_uint_t (*dead)(uint32_t pid), ngx_mon_breaker_change_t *change)
 {
-    uint64_t  state;
+    uint64_t    state;
+    ngx_uint_t  kind;
 
     state = ngx_mon_breaker_load(b);
+    kind = ngx_mon_breaker_kind(state);
 
-    if (ngx_mon_breaker_kind(state) != NGX_MON_BREAKER_HALF_OPEN) {
+    if (kind == NGX_MON_BREAKER_CLOSED) {
         return 0;
     }
 
-    ngx_mon_trial_sweep(b->shared->slots, b->conf->probes,
-                        ngx_mon_breaker_generation(state), now,
-                        NGX_MON_BREAKER_GRACE, dead);
+    /* while it is open there may be one that was about to begin the trial */
 
-    return ngx_mon_breaker_pass(b, state, change);
+    ngx_mon_trial_sweep(b->shared->slots, b->conf->probes,
+                        (ngx_mon_breaker_generation(state)
+                         + (kind == NGX_MON_BREAKER_OPEN)) & 0xffff,
+                        now, NGX_MON_BREAKER_GRACE, dead);
+
+    return kind == NGX_MON_BREAKER_HALF_OPEN
+           && ngx_mon_breaker_pass(b, state, change);
 }
 
 
@@ -557,7 +556,7 @@ ngx_uint_t
 ngx_mon_breaker_reset(ngx_mon_breaker_t *b, uint64_t now,
     ngx_mon_breaker_change_t *change)
 {
-    ngx_mon_breaker_forget(b);
+    ngx_mon_window_reset(&b->window);
 
     return ngx_mon_breaker_command(b, NGX_MON_BREAKER_CLOSED, 0, 0, change);
 }
@@ -576,8 +575,8 @@ ngx_mon_breaker_info(const ngx_mon_breaker_t *b, uint64_t now,
     info->kind = ngx_mon_breaker_kind(state);
     info->forced = ngx_mon_breaker_forced(state);
     info->row = ngx_mon_breaker_row(state);
-    info->consecutive = __atomic_load_n(&b->shared->consecutive,
-                                        __ATOMIC_RELAXED);
+    info->consecutive = ngx_mon_row_count(&b->shared->consecutive,
+                                          ngx_mon_breaker_generation(state));
 
     ngx_mon_window_sum(&b->window, now, &info->sum);
 

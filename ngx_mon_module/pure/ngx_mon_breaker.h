@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_mon_row.h"
 #include "ngx_mon_trial.h"
 #include "ngx_mon_window.h"
 
@@ -26,13 +27,17 @@
  *                 trial fails it opens for twice as long
  *
  * Each state is of a generation.  A verdict on a call that was let through
- * in another one changes nothing.  Times are milliseconds of a clock that
- * all processes share, of 40 bits.
+ * in another one changes nothing; but one that is just being counted while
+ * all of open and half open pass may be a call of the window after that.
+ * Times are milliseconds of a clock that all processes share, of 40 bits.
  */
 
 #define NGX_MON_BREAKER_CLOSED     0
 #define NGX_MON_BREAKER_OPEN       1
 #define NGX_MON_BREAKER_HALF_OPEN  2
+
+/* times that it opened in a row, at most */
+#define NGX_MON_BREAKER_ROW        31
 
 #define NGX_MON_BREAKER_PROBES     64   /* of a trial, at most */
 
@@ -68,6 +73,7 @@ typedef struct {
 typedef struct {
     /* kind 2 | forced 1 | row 5 | generation 16 | until 40 */
     uint64_t                  state;
+    /* failures in a row, see ngx_mon_row.h */
     uint64_t                  consecutive;
     /* a ratio is met, but not yet the least number of calls */
     uint64_t                  pending;
@@ -144,18 +150,42 @@ void ngx_mon_breaker_init(ngx_mon_breaker_t *b,
 ngx_int_t ngx_mon_breaker_ask(ngx_mon_breaker_t *b, uint64_t now,
     ngx_mon_breaker_pass_t *pass, ngx_mon_breaker_change_t *change);
 
-/* The part of ngx_mon_breaker_leave() that judges. */
+/*
+ * The part of ngx_mon_breaker_leave() that judges; row: how many failed in a
+ * row, with this call.
+ */
 ngx_uint_t ngx_mon_breaker_settle(ngx_mon_breaker_t *b, uint64_t now,
     ngx_mon_breaker_pass_t *pass, ngx_uint_t failed, ngx_uint_t slow,
     ngx_mon_breaker_change_t *change);
 ngx_uint_t ngx_mon_breaker_judge(ngx_mon_breaker_t *b, uint64_t now,
-    uint64_t state, ngx_mon_breaker_change_t *change);
+    uint64_t state, uint64_t row, ngx_mon_breaker_change_t *change);
+
+
+static ngx_inline uint64_t
+ngx_mon_breaker_load(const ngx_mon_breaker_t *b)
+{
+    return __atomic_load_n(&b->shared->state, __ATOMIC_ACQUIRE);
+}
 
 
 static ngx_inline ngx_uint_t
 ngx_mon_breaker_kind(uint64_t state)
 {
     return state >> 62;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_mon_breaker_forced(uint64_t state)
+{
+    return state >> 61 & 1;
+}
+
+
+static ngx_inline uint64_t
+ngx_mon_breaker_row(uint64_t state)
+{
+    return state >> 56 & NGX_MON_BREAKER_ROW;
 }
 
 
@@ -235,13 +265,13 @@ ngx_mon_breaker_leave(ngx_mon_breaker_t *b, uint64_t now,
     }
 
     if (__atomic_load_n(&b->shared->consecutive, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&b->shared->consecutive, 0, __ATOMIC_RELAXED);
+        ngx_mon_row_fine(&b->shared->consecutive, pass->generation);
     }
 
     if (ngx_mon_window_add(&b->window, now)
         || __atomic_load_n(&b->shared->pending, __ATOMIC_RELAXED))
     {
-        return ngx_mon_breaker_judge(b, now, state, change);
+        return ngx_mon_breaker_judge(b, now, state, 0, change);
     }
 
     return 0;

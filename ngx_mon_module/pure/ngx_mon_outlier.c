@@ -25,6 +25,8 @@ static uint64_t ngx_mon_guard_left(uint64_t word,
 static uint64_t ngx_mon_guard_age(uint64_t word, uint64_t now);
 static ngx_uint_t ngx_mon_guard_swap(ngx_mon_guard_t *g, uint64_t old,
     uint64_t word);
+static uint64_t ngx_mon_guard_failures(const ngx_mon_guard_t *g);
+static void ngx_mon_guard_forget(ngx_mon_guard_t *g, uint64_t failures);
 static uint64_t ngx_mon_outlier_root(uint64_t n);
 
 
@@ -40,6 +42,23 @@ ngx_mon_guard_swap(ngx_mon_guard_t *g, uint64_t old, uint64_t word)
 {
     return __atomic_compare_exchange_n(&g->admission, &old, word, 0,
                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+
+static uint64_t
+ngx_mon_guard_failures(const ngx_mon_guard_t *g)
+{
+    return __atomic_load_n(&g->consecutive, __ATOMIC_RELAXED);
+}
+
+
+/* those in a row of before; what others have counted since stays */
+
+static void
+ngx_mon_guard_forget(ngx_mon_guard_t *g, uint64_t failures)
+{
+    (void) __atomic_compare_exchange_n(&g->consecutive, &failures, 0, 0,
+                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 
@@ -217,9 +236,10 @@ uint64_t
 ngx_mon_guard_eject(ngx_mon_guard_t *g, ngx_mon_window_t *w,
     const ngx_mon_outlier_conf_t *conf, uint64_t now)
 {
-    uint64_t    word, time;
+    uint64_t    word, next, time, failures;
     ngx_uint_t  row;
 
+    failures = ngx_mon_guard_failures(g);
     word = ngx_mon_guard_load(g);
 
     if (word & NGX_MON_GUARD_OUT) {
@@ -228,15 +248,16 @@ ngx_mon_guard_eject(ngx_mon_guard_t *g, ngx_mon_window_t *w,
 
     row = ngx_min(ngx_mon_guard_row(g, conf, now) + 1, NGX_MON_GUARD_ROW_MAX);
     time = ngx_min(conf->eject * row, conf->max_eject);
+    next = ngx_mon_guard_pack(NGX_MON_GUARD_OUT, row, now + time);
 
-    if (!ngx_mon_guard_swap(g, word, ngx_mon_guard_pack(NGX_MON_GUARD_OUT,
-                                                        row, now + time)))
-    {
+    if (!ngx_mon_guard_swap(g, word, next)) {
         return 0;
     }
 
-    __atomic_store_n(&g->consecutive, 0, __ATOMIC_RELAXED);
-    ngx_mon_window_reset(w);
+    /* unless it is back already */
+
+    ngx_mon_guard_forget(g, failures);
+    ngx_mon_window_clear(w->shared, &g->admission, next);
 
     return time;
 }
@@ -273,8 +294,9 @@ ngx_mon_guard_again(ngx_mon_guard_t *g, const ngx_mon_outlier_conf_t *conf,
 ngx_uint_t
 ngx_mon_guard_admit(ngx_mon_guard_t *g, uint64_t now, ngx_uint_t flags)
 {
-    uint64_t  word, row;
+    uint64_t  word, row, failures;
 
+    failures = ngx_mon_guard_failures(g);
     word = ngx_mon_guard_load(g);
 
     if (!(word & NGX_MON_GUARD_OUT)) {
@@ -287,7 +309,7 @@ ngx_mon_guard_admit(ngx_mon_guard_t *g, uint64_t now, ngx_uint_t flags)
         return 0;
     }
 
-    __atomic_store_n(&g->consecutive, 0, __ATOMIC_RELAXED);
+    ngx_mon_guard_forget(g, failures);
 
     return 1;
 }

@@ -9,6 +9,7 @@
 
 #define NGX_MON_WINDOW_CALLS   (((uint64_t) 1 << 48) - 1)
 #define NGX_MON_WINDOW_FAULTS  (((uint64_t) 1 << 24) - 1)
+#define NGX_MON_WINDOW_WIDTH   (((uint64_t) 1 << 24) - 1)
 
 
 _Static_assert(sizeof(ngx_mon_window_shared_t)
@@ -19,6 +20,8 @@ void
 ngx_mon_window_init(ngx_mon_window_t *w, ngx_mon_window_shared_t *shared,
     uint64_t ms, uint64_t version)
 {
+    uint64_t  conf;
+
     w->shared = shared;
     w->width = (ms + NGX_MON_WINDOW_BUCKETS - 1) / NGX_MON_WINDOW_BUCKETS;
     w->bucket = shared->buckets;
@@ -27,17 +30,23 @@ ngx_mon_window_init(ngx_mon_window_t *w, ngx_mon_window_shared_t *shared,
     /* no time is within: the first call turns */
     w->begin = (uint64_t) -1 - w->width;
 
-    if (__atomic_load_n(&shared->version, __ATOMIC_RELAXED) > version) {
-        return;
-    }
+    conf = __atomic_load_n(&shared->conf, __ATOMIC_ACQUIRE);
 
-    __atomic_store_n(&shared->version, version, __ATOMIC_RELAXED);
+    do {
+        if (conf >> 24 > version) {
+            return;
+        }
 
-    if (__atomic_exchange_n(&shared->width, w->width, __ATOMIC_RELAXED)
-        != w->width)
-    {
-        ngx_mon_window_reset(w);
-    }
+        /* before any process of this configuration counts */
+
+        if ((conf & NGX_MON_WINDOW_WIDTH) != w->width) {
+            ngx_mon_window_clear(shared, &shared->conf, conf);
+        }
+
+    } while (!__atomic_compare_exchange_n(&shared->conf, &conf,
+                                          version << 24 | w->width, 0,
+                                          __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
 }
 
 
@@ -79,7 +88,9 @@ ngx_mon_window_seek(ngx_mon_window_t *w, uint64_t now)
 static ngx_inline ngx_uint_t
 ngx_mon_window_foreign(const ngx_mon_window_t *w)
 {
-    return __atomic_load_n(&w->shared->width, __ATOMIC_RELAXED) != w->width;
+    return (__atomic_load_n(&w->shared->conf, __ATOMIC_RELAXED)
+            & NGX_MON_WINDOW_WIDTH)
+           != w->width;
 }
 
 
@@ -213,5 +224,32 @@ ngx_mon_window_reset(ngx_mon_window_t *w)
 
         __atomic_store_n(&b->faults, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&b->calls, 0, __ATOMIC_RELAXED);
+    }
+}
+
+
+void
+ngx_mon_window_clear(ngx_mon_window_shared_t *shared,
+    const uint64_t *word, uint64_t value)
+{
+    uint64_t    old, *count;
+    ngx_uint_t  i;
+
+    count = (uint64_t *) shared->buckets;
+
+    for (i = 0; i < 2 * NGX_MON_WINDOW_BUCKETS; i++, count++) {
+
+        old = __atomic_load_n(count, __ATOMIC_ACQUIRE);
+
+        do {
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+            if (__atomic_load_n(word, __ATOMIC_RELAXED) != value) {
+                return;
+            }
+
+        } while (old && !__atomic_compare_exchange_n(count, &old, 0, 0,
+                                                     __ATOMIC_ACQ_REL,
+                                                     __ATOMIC_ACQUIRE));
     }
 }

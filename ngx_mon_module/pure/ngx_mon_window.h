@@ -42,9 +42,9 @@ typedef struct {
 } ngx_mon_window_bucket_t;
 
 typedef struct {
-    /* of the configuration that counts here, see ngx_mon_window_init() */
-    uint64_t                  width;
-    uint64_t                  version;
+    /* of the configuration that counts here: version 40 | width 24 */
+    uint64_t                  conf;
+    uint64_t                  reserved;
     ngx_mon_window_bucket_t   buckets[NGX_MON_WINDOW_BUCKETS];
 } ngx_mon_window_shared_t;
 
@@ -69,9 +69,10 @@ typedef struct {
 
 /*
  * Makes w a window of ms milliseconds, 10 to 160000000, over shared memory
- * that outlives it.  version grows with each configuration: where the width
- * is another one than that of an older configuration the window is emptied,
- * and what processes of the older one count from then on is dropped.
+ * that outlives it.  version grows with each configuration, 0 to 2^40 - 1:
+ * where the width is another one than that of an older configuration the
+ * window is emptied, and what processes of the older one count from then on is
+ * dropped.
  */
 void ngx_mon_window_init(ngx_mon_window_t *w, ngx_mon_window_shared_t *shared,
     uint64_t ms, uint64_t version);
@@ -133,6 +134,14 @@ void ngx_mon_window_sum(const ngx_mon_window_t *w, uint64_t now,
 
 /* Empties the window. */
 void ngx_mon_window_reset(ngx_mon_window_t *w);
+
+/*
+ * The same, of what was counted while *word was value, which it never comes to
+ * be again: what is counted later stays, however late this process is, but for
+ * a number that another process has emptied, and that is the same again.
+ */
+void ngx_mon_window_clear(ngx_mon_window_shared_t *shared,
+    const uint64_t *word, uint64_t value);
 
 
 #endif /* _NGX_MON_WINDOW_H_INCLUDED_ */

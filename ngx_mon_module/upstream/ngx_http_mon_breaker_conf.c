@@ -60,7 +60,7 @@ char *
 ngx_http_mon_breaker_parse(ngx_conf_t *cf, ngx_http_mon_breaker_t *b)
 {
     /* any later configuration has a larger one */
-    b->version = ngx_mon_now();
+    b->version = ngx_mon_now() / 1000;
 
     if (ngx_mon_params(cf, 1, ngx_http_mon_breaker_params, b) != NGX_OK) {
         return NGX_CONF_ERROR;

@@ -529,7 +529,8 @@ stale_generation(void **state)
     assert_int_equal(leave(due, &old[1], 1), 0);
     assert_int_equal(leave(due, &old[2], 0), 0);
     assert_int_equal(kind(), CLOSED);
-    assert_int_equal(shared.consecutive, 0);
+    assert_int_equal(ngx_mon_row_count(&shared.consecutive,
+                               ngx_mon_breaker_generation(shared.state)), 0);
 }
 
 
@@ -717,6 +718,31 @@ dead_worker(void **state)
     }
 
     assert_int_equal(ngx_mon_breaker_sweep(&breaker, due, dead, &change), 0);
+}
+
+
+/* it was about to begin the trial, which others do then */
+
+static void
+dead_before_trial(void **state)
+{
+    uint64_t                due;
+    ngx_mon_breaker_pass_t  pass;
+
+    conf.probes = 1;
+    dead_pid = 200;
+
+    due = trip(T);
+
+    assert_int_equal(ngx_mon_trial_take(shared.slots, 1,
+                         ngx_mon_breaker_generation(shared.state) + 1, 200),
+                     0);
+    assert_int_equal(enter(due, &pass), NGX_BUSY);
+
+    assert_int_equal(ngx_mon_breaker_sweep(&breaker, due, dead, &change), 0);
+    assert_int_equal(enter(due, &pass), NGX_AGAIN);
+    assert_int_equal(leave(due, &pass, 0), 1);
+    assert_int_equal(kind(), CLOSED);
 }
 
 
@@ -1060,6 +1086,7 @@ main(void)
         cmocka_unit_test_setup(clock_forward, setup),
         cmocka_unit_test_setup(clock_backward, setup),
         cmocka_unit_test_setup(dead_worker, setup),
+        cmocka_unit_test_setup(dead_before_trial, setup),
         cmocka_unit_test_setup(long_answer, setup),
         cmocka_unit_test_setup(forced, setup),
         cmocka_unit_test_setup(generations, setup),

@@ -33,10 +33,10 @@
 #include <ucontext.h>
 
 
-#define STALL_TOLD   8
+#define STALL_TOLD   4
 #define STALL_FACTS  32
 #define STALL_ABOUT  24
-#define STALL_OPS    8
+#define STALL_OPS    12
 #define STALL_NEVER  ((ngx_uint_t) -1)
 
 #if defined(__x86_64__)
@@ -89,7 +89,7 @@ typedef struct {
     }
 
 
-/* all 0 before each run */
+/* all 0 before each run; as many behind them are for its own judge */
 static uint64_t    *stall_told;
 
 static stall_t     *stall_of;
@@ -214,7 +214,7 @@ stall_others(ngx_uint_t from, ngx_uint_t until, ngx_uint_t bits)
 static void
 stall_begin(void)
 {
-    ngx_memzero(stall_told, STALL_TOLD * sizeof(uint64_t));
+    ngx_memzero(stall_told, 2 * STALL_TOLD * sizeof(uint64_t));
     stall_made = 0;
     stall_of->begin();
 }
