@@ -104,7 +104,7 @@ typedef struct {
     /* those from 1 to top have been in use */
     uint32_t                 top;
     uint32_t                 free;
-    /* the process that has the lock */
+    /* of the process that has the lock: pid 22 | number 10 */
     uint32_t                 lock;
     /* the entry whose queue it is at */
     uint32_t                 at;

@@ -10,18 +10,31 @@
 #define NGX_MON_PERMIT_SPIN  1024
 
 
+static ngx_inline uint32_t ngx_mon_permit_holder(ngx_mon_permit_t *p,
+    uint32_t proc);
 static void ngx_mon_permit_post(ngx_mon_permit_t *p, uint32_t node);
 static uint32_t ngx_mon_permit_reverse(ngx_mon_permit_t *p, uint32_t node);
+
+
+/* what stands in the lock while the process has it */
+
+static ngx_inline uint32_t
+ngx_mon_permit_holder(ngx_mon_permit_t *p, uint32_t proc)
+{
+    return (uint32_t) __atomic_load_n(&p->shared->procs[proc - 1].pid,
+                                      __ATOMIC_ACQUIRE) << 10 | proc;
+}
 
 
 void
 ngx_mon_permit_lock(ngx_mon_permit_t *p)
 {
-    uint32_t                holder, none, *lock;
+    uint32_t                holder, none, mine, *lock;
     ngx_uint_t              i;
     ngx_mon_permit_proc_t  *proc;
 
     lock = &p->shared->lock;
+    mine = ngx_mon_permit_holder(p, p->self);
 
     for ( ;; ) {
 
@@ -29,7 +42,7 @@ ngx_mon_permit_lock(ngx_mon_permit_t *p)
 
             none = 0;
 
-            if (__atomic_compare_exchange_n(lock, &none, p->self, 0,
+            if (__atomic_compare_exchange_n(lock, &none, mine, 0,
                                             __ATOMIC_ACQUIRE,
                                             __ATOMIC_RELAXED))
             {
@@ -40,14 +53,20 @@ ngx_mon_permit_lock(ngx_mon_permit_t *p)
         }
 
         holder = none;
-        proc = ngx_mon_permit_proc(p, holder);
+        proc = ngx_mon_permit_proc(p, holder & NGX_MON_PERMIT_PROCS);
 
-        if (holder != p->self && proc && !p->gone(proc->pid, proc->start)) {
+        if (holder != mine && proc
+            && holder == ngx_mon_permit_holder(p,
+                                               holder & NGX_MON_PERMIT_PROCS)
+            && !p->gone(proc->pid, proc->start))
+        {
             ngx_sched_yield();
             continue;
         }
 
-        if (__atomic_compare_exchange_n(lock, &holder, p->self, 0,
+        /* it is not that of another process in the same place, by its pid */
+
+        if (__atomic_compare_exchange_n(lock, &holder, mine, 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         {
             ngx_mon_permit_repair_locked(p);

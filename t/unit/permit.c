@@ -49,6 +49,9 @@ static ngx_uint_t         keyed, states, woken;
 static uint64_t           gone[4];
 
 
+#include "permit_judge.h"
+
+
 static ngx_uint_t
 permit_gone(uint64_t pid, uint64_t start)
 {
@@ -154,82 +157,10 @@ permit_join(ngx_mon_permit_t *p, uint32_t entry)
 }
 
 
-/* the words, the queues and the nodes agree, and no node is lost */
-
 static void
 permit_judge(void)
 {
-    uint32_t                 i, k, n, prev;
-    uint64_t                 w, held[KEYS], waiting[KEYS], ticket;
-    ngx_uint_t               count;
-    ngx_mon_permit_node_t   *node;
-    ngx_mon_permit_entry_t  *e;
-
-    ngx_memzero(held, sizeof(held));
-    ngx_memzero(waiting, sizeof(waiting));
-
-    for (i = 1; i <= memory->shared.top; i++) {
-
-        node = ngx_mon_permit_at(&self, i);
-
-        if (node->state == NGX_MON_PERMIT_FREE) {
-            continue;
-        }
-
-        check(node->entry < KEYS);
-
-        held[node->entry] += (node->state == NGX_MON_PERMIT_HELD
-                              || node->state == NGX_MON_PERMIT_GRANTED);
-        waiting[node->entry] += (node->state == NGX_MON_PERMIT_WAITING);
-    }
-
-    for (k = 0; k < (keyed ? KEYS : 1); k++) {
-
-        e = ngx_mon_permit_entry(&self, k);
-        w = e->word;
-
-        if (w == NGX_MON_PERMIT_GONE) {
-            check(held[k] == 0 && waiting[k] == 0 && e->ends == 0);
-            continue;
-        }
-
-        check(ngx_mon_permit_held(w) == held[k]);
-        check(ngx_mon_permit_waiting(w) == waiting[k]);
-
-        prev = 0;
-        ticket = 0;
-        count = 0;
-
-        for (n = (uint32_t) e->ends; n; n = node->next) {
-            node = ngx_mon_permit_at(&self, n);
-
-            check(node->state == NGX_MON_PERMIT_WAITING);
-            check(node->entry == k);
-            check(node->prev == prev);
-            check(node->ticket > ticket);
-
-            prev = n;
-            ticket = node->ticket;
-            count++;
-        }
-
-        check(e->ends >> 32 == prev);
-        check(count == waiting[k]);
-    }
-
-    count = 0;
-
-    for (n = memory->shared.free; n; n = ngx_mon_permit_at(&self, n)->next) {
-        check(ngx_mon_permit_at(&self, n)->owner == 0);
-        check(++count <= NODES);
-    }
-
-    for (i = 1; i <= memory->shared.top; i++) {
-        count -= (ngx_mon_permit_at(&self, i)->owner == 0);
-    }
-
-    check(count == 0);
-    check(memory->shared.lock == 0);
+    permit_judge_all(&self, keyed ? KEYS : 1);
 }
 
 
@@ -714,7 +645,7 @@ step_through_recovery(void **state)
     (void) permit_join(&third, 0);
     (void) permit_join(&self, 0);
 
-    memory->shared.lock = third.self;
+    ngx_mon_permit_lock(&third);
 
     step_through(step_recovers);
 }

@@ -37,6 +37,9 @@
 #define STALL_FACTS  32
 #define STALL_ABOUT  24
 #define STALL_OPS    12
+
+/* so many stops are all made */
+#define STALL_ALL    48
 #define STALL_NEVER  ((ngx_uint_t) -1)
 
 #if defined(__x86_64__)
@@ -59,6 +62,10 @@ typedef struct {
     /* what they share: whole pages */
     void          *memory;
     size_t         size;
+
+    /* a part of it whose accesses do not count, or NULL: whole pages */
+    void          *open;
+    size_t         open_size;
 
     /* makes all as it was, also what is private; before each run */
     void         (*begin)(void);
@@ -95,6 +102,7 @@ static uint64_t    *stall_told;
 static stall_t     *stall_of;
 static ngx_uint_t   stall_stops[2];
 static ngx_uint_t   stall_n;
+static ngx_uint_t   stall_is_child;
 
 /* operations of others that were made: bits */
 static ngx_uint_t   stall_made;
@@ -118,7 +126,20 @@ stall_memory(size_t size)
 static void
 stall_protect(int prot)
 {
-    if (mprotect(stall_of->memory, stall_of->size, prot) == -1) {
+    u_char  *begin, *end;
+
+    begin = stall_of->memory;
+    end = begin + stall_of->size;
+
+    if (stall_of->open) {
+        if (mprotect(begin, (u_char *) stall_of->open - begin, prot) == -1) {
+            _exit(70);
+        }
+
+        begin = (u_char *) stall_of->open + stall_of->open_size;
+    }
+
+    if (mprotect(begin, end - begin, prot) == -1) {
         _exit(70);
     }
 }
@@ -179,6 +200,7 @@ stall_child(void)
     (void) sigaction(SIGTRAP, &sa, NULL);
 
     stall_n = 0;
+    stall_is_child = 1;
 
     stall_protect(PROT_NONE);
     stall_of->late();
@@ -343,9 +365,9 @@ stall_run(ngx_uint_t first, ngx_uint_t second, ngx_uint_t split)
 
 
 /*
- * All stops, of which there are at least so many.  With twice set also all
- * pairs, with some of the operations at the first, and the others at the
- * second one.
+ * All stops, of which there are at least so many; of a long operation some of
+ * those that come late.  With twice set also all pairs, with some of the
+ * operations at the first, and the others at the second one.
  */
 
 static void
@@ -366,7 +388,7 @@ stall(stall_t *s, ngx_uint_t least, ngx_uint_t twice)
 
     n = stall_nops();
 
-    for (i = 0; stall_run(i, STALL_NEVER, n); i++) {
+    for (i = 0; stall_run(i, STALL_NEVER, n); i += 1 + i / STALL_ALL) {
         runs++;
 
         for (split = 1; twice && split < n; split++) {
