@@ -7,6 +7,7 @@
 #include "ngx_mon_zone.h"
 
 
+static ngx_uint_t ngx_mon_slot_place_locked(ngx_mon_zone_t *z);
 static ngx_uint_t ngx_mon_member_dead(ngx_mon_member_t *m, ngx_uint_t reused);
 static void ngx_mon_slot_gauges(ngx_mon_zone_t *z, ngx_uint_t slot);
 
@@ -22,13 +23,57 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
 
     ngx_uint_t         i;
     ngx_mon_zone_t    *z;
-    ngx_mon_member_t  *m;
 
     ngx_mon_slot_sweep(1);
 
     z = ngx_mon_zone;
 
     ngx_mon_lock(ngx_mon_pool);
+
+    i = ngx_mon_slot_place_locked(z);
+
+    if (i > z->nslots && i <= z->nmembers) {
+
+        /* before another one comes that counts there, too */
+
+        ngx_mon_self = i;
+        ngx_mon_slot_gauges(z, NGX_MON_SLOT_SHARED);
+    }
+
+    ngx_mon_unlock(ngx_mon_pool);
+
+    if (i > z->nmembers) {
+        if (!said) {
+            said = 1;
+            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                          "mon zone has no place for more than %ui workers, "
+                          "this one does not record for now", z->nmembers);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    ngx_mon_self = i;
+    ngx_mon_slot = i <= z->nslots ? i : NGX_MON_SLOT_SHARED;
+
+    if (ngx_mon_slot != NGX_MON_SLOT_SHARED) {
+        ngx_mon_slot_gauges(z, ngx_mon_slot);
+    }
+
+    ngx_memory_barrier();
+    z->members[ngx_mon_self].ready = 1;
+
+    return NGX_OK;
+}
+
+
+/* the number of a member; past the last one where there is no place */
+
+static ngx_uint_t
+ngx_mon_slot_place_locked(ngx_mon_zone_t *z)
+{
+    ngx_uint_t         i;
+    ngx_mon_member_t  *m;
 
     for (i = 1; i <= z->nmembers; i++) {
 
@@ -48,28 +93,7 @@ ngx_mon_slot_claim(ngx_cycle_t *cycle)
         break;
     }
 
-    ngx_mon_unlock(ngx_mon_pool);
-
-    if (i > z->nmembers) {
-        if (!said) {
-            said = 1;
-            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                          "mon zone has no place for more than %ui workers, "
-                          "this one does not record for now", z->nmembers);
-        }
-
-        return NGX_DECLINED;
-    }
-
-    ngx_mon_self = i;
-    ngx_mon_slot = i <= z->nslots ? i : NGX_MON_SLOT_SHARED;
-
-    ngx_mon_slot_gauges(z, ngx_mon_slot);
-
-    ngx_memory_barrier();
-    z->members[ngx_mon_self].ready = 1;
-
-    return NGX_OK;
+    return i;
 }
 
 

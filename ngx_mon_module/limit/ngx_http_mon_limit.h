@@ -248,7 +248,10 @@ void ngx_http_mon_limit_check(ngx_http_mon_limit_try_t *t, uint64_t now);
 ngx_int_t ngx_http_mon_limit_charge(ngx_http_mon_limit_try_t *t,
     uint64_t now);
 
-/* Gives back what was charged. */
+/*
+ * Gives back what was charged, unless that has come back by itself; now is the
+ * time just read.
+ */
 void ngx_http_mon_limit_refund(ngx_http_mon_limit_try_t *t, uint64_t now);
 
 

@@ -333,7 +333,10 @@ ngx_http_mon_limit_judge(ngx_http_request_t *r, ngx_http_mon_limit_ctx_t *ctx)
     }
 
     for (i = 0; i < ctx->ntries; i++) {
-        ngx_http_mon_limit_refund(&ctx->tries[i], ctx->now);
+        if (ctx->tries[i].charged) {
+            ngx_http_mon_limit_refund(&ctx->tries[i],
+                                      ngx_http_mon_limit_now());
+        }
     }
 
     return 0;

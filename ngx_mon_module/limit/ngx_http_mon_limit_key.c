@@ -275,6 +275,12 @@ ngx_http_mon_limit_refund(ngx_http_mon_limit_try_t *t, uint64_t now)
 
     t->charged = 0;
 
+    /* it has come back by itself, and may have been used since */
+
+    if (ngx_mon_gcra_idle(t->rate->unit, t->g.next, now)) {
+        return;
+    }
+
     key = t->key;
     word = __atomic_load_n(&key->word, __ATOMIC_ACQUIRE);
 

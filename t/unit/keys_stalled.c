@@ -329,6 +329,36 @@ keys_late_sweep(void **state)
 }
 
 
+/* what was charged has come back, and was used again, before it is given back */
+
+static void
+keys_later_refund(void **state)
+{
+    uint64_t                  word;
+    ngx_http_mon_limit_try_t  t;
+
+    len = 20;
+    begun = 0;
+
+    keys_begin();
+    check(keys_charge(&late) == NGX_OK);
+
+    keys_try(&t, FIRST, 0);
+    ngx_http_mon_limit_check(&t, NOW + SEC);
+    check(t.key == late.key);
+    check(ngx_http_mon_limit_charge(&t, NOW + SEC) == NGX_OK);
+    word = t.key->word;
+
+    ngx_http_mon_limit_refund(&late, NOW + SEC);
+    check(t.key->word == word);
+
+    /* but this one */
+
+    ngx_http_mon_limit_refund(&t, NOW + SEC);
+    check(t.key->word == word - limits[0].rate.cost);
+}
+
+
 static int
 keys_setup(void **state)
 {
@@ -386,6 +416,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(keys_late_charge),
         cmocka_unit_test(keys_late_refund),
+        cmocka_unit_test(keys_later_refund),
         cmocka_unit_test(keys_late_rate),
         cmocka_unit_test(keys_late_sweep),
     };

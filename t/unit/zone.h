@@ -25,7 +25,9 @@
 /* what a killed process may leave behind: the largest piece, or a node */
 #define LEAK_UNITS  (NGX_MON_CLASSES + 8)
 
+#ifndef check
 #define check(x)  if (!(x)) { fail_msg("line %d: %s", __LINE__, #x); }
+#endif
 
 
 typedef struct {
