@@ -329,7 +329,7 @@ keys_late_sweep(void **state)
 }
 
 
-/* what was charged has come back, and was used again, before it is given back */
+/* what was charged has come back, and was used again, when it is given back */
 
 static void
 keys_later_refund(void **state)

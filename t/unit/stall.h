@@ -315,7 +315,7 @@ stall_judge(void)
 }
 
 
-/* returns how often it was stopped; at the second one, split of them are left */
+/* so often it was stopped; split of the others' are made at the first stop */
 
 static ngx_uint_t
 stall_run(ngx_uint_t first, ngx_uint_t second, ngx_uint_t split)
