@@ -7,8 +7,8 @@
 /*
  * Circuit breakers of upstreams and of locations.  A call at a hooked
  * upstream asks its circuits at peer.init; before that, where it is known at
- * configuration time what a location passes to, a handler in front of the
- * location's own refuses requests without reading their bodies.  What a
+ * configuration time what a location passes to, the last handler of the
+ * precontent phase refuses requests without reading their bodies.  What a
  * location passes to by variables, no upstream being called so, can't be
  * hooked: it is let through by that handler, and its verdict is read from
  * r->upstream_states.
