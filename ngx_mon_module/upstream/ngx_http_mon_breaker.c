@@ -227,6 +227,22 @@ ngx_http_mon_breaker_began(ngx_http_mon_call_t *call)
 
 
 void
+ngx_http_mon_breaker_answered(ngx_http_request_t *r, ngx_uint_t verdict,
+    uint64_t us)
+{
+    ngx_http_mon_breaker_t      *b;
+    ngx_http_mon_breaker_ctx_t  *ctx;
+
+    ctx = ngx_http_mon_refuse_ctx(r);
+    b = ctx ? ctx->pass.breaker : NULL;
+
+    if (b && !(verdict & b->on) && !ngx_http_mon_breaker_slow(b, us)) {
+        ngx_mon_breaker_began(&b->state, ngx_current_msec, &ctx->pass.pass);
+    }
+}
+
+
+void
 ngx_http_mon_breaker_end(ngx_http_mon_call_t *call)
 {
     uint64_t    us, end;

@@ -163,9 +163,12 @@ void ngx_http_mon_breaker_began(ngx_http_mon_call_t *call);
 ngx_int_t ngx_http_mon_breaker_ready(ngx_http_mon_breaker_t *b);
 
 /*
- * The same for the pass in the context of the request, if there is one: of
- * an upstream that is not hooked.
+ * Of an upstream that is not hooked, for the pass in the context of the
+ * request, if there is one: a response header with that verdict passes, and
+ * the call ended with it; us: microseconds to the header, or to the failure.
  */
+void ngx_http_mon_breaker_answered(ngx_http_request_t *r, ngx_uint_t verdict,
+    uint64_t us);
 void ngx_http_mon_breaker_followed(ngx_http_request_t *r, ngx_uint_t verdict,
     uint64_t us);
 

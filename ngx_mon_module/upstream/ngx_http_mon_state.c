@@ -24,6 +24,7 @@ typedef struct {
 
 static ngx_uint_t ngx_http_mon_state_pending(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mon_state_unresolved(ngx_http_request_t *r);
+static void ngx_http_mon_state_answered(ngx_http_request_t *r);
 static void ngx_http_mon_state_cleanup(void *data);
 static void ngx_http_mon_state_walk(ngx_http_request_t *r);
 static void ngx_http_mon_state_verdict(ngx_http_request_t *r);
@@ -60,6 +61,10 @@ ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when)
         return;
     }
 
+    if (when == NGX_MON_ANSWERED) {
+        ngx_http_mon_state_answered(r);
+    }
+
     if (when == NGX_MON_REDIRECTED || r == r->main) {
         return;
     }
@@ -71,6 +76,25 @@ ngx_http_mon_state_follow(ngx_http_request_t *r, ngx_uint_t when)
     if (cln) {
         cln->handler = ngx_http_mon_state_cleanup;
         cln->data = r;
+    }
+}
+
+
+/* what goes on from here, a tunnel maybe, is no matter of the circuit */
+
+static void
+ngx_http_mon_state_answered(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_upstream_state_t  *st;
+
+    u = r->upstream;
+    st = u->state;
+
+    if (st && st->header_time != (ngx_msec_t) -1) {
+        ngx_http_mon_breaker_answered(r,
+            ngx_http_mon_verdict(st->status, ngx_http_mon_state_failure(st)),
+            (uint64_t) (ngx_current_msec - u->peer.start_time) * 1000);
     }
 }
 

@@ -28,6 +28,18 @@ server {
         proxy_buffering off;
     }
 
+    # by variables, and not hooked: the permit is the request's
+
+    location /variable/ {
+        mon_breaker name=variable consecutive=1 open=100ms max_open=100ms
+                    probes=2;
+        proxy_pass http://127.0.0.1:$http_x_port;
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $http_connection;
+        proxy_buffering off;
+    }
+
     location = /metrics { mon_metrics; }
 }
 EOC
@@ -36,10 +48,19 @@ my $b = $t->backend(8081);
 
 $t->run();
 
-sub state_is {
-	my ($state) = @_;
+my @port = ('X-Port' => $t->port(8081));
 
-	return $t->metric('nginx_upstream_breaker_state', state => $state);
+sub state_is {
+	my ($name, $state) = @_;
+
+	return $t->metric('nginx_upstream_breaker_state', upstream => $name,
+			  state => $state);
+}
+
+sub answer {
+	my ($uri) = @_;
+
+	return $t->get($uri, headers => [@port])->{status};
 }
 
 # a trial call of which the answer has begun
@@ -51,7 +72,7 @@ sub begun {
 
 	wait_for(sub {
 		$c = $t->client();
-		$c->send_request('GET', $uri, headers => [@headers]);
+		$c->send_request('GET', $uri, headers => [@port, @headers]);
 
 		my $head = $c->read_until(qr/\r\n\r\n/) // '';
 
@@ -62,35 +83,39 @@ sub begun {
 	return $c;
 }
 
-is($t->get('/status/502')->{status}, 502, 'opens');
+for (['', 'backend'], ['/variable', 'variable']) {
+	my ($where, $name) = @$_;
 
-my @c = (begun('/stall', qr/x{50}/),
-	 begun('/ws', qr/ 101 /, Upgrade => 'websocket',
-	       Connection => 'upgrade'));
+	is(answer("$where/status/502"), 502, 'opens');
 
-is(state_is('half_open'), 1, 'both go on');
-is($t->get('/')->{status}, 503, 'no permit is left');
+	my @c = (begun("$where/stall", qr/x{50}/),
+		 begun("$where/ws", qr/ 101 /, Upgrade => 'websocket',
+		       Connection => 'upgrade'));
 
-wait_for(sub { state_is('closed') });
-is($t->get('/')->{status}, 200, 'closed, and they still go on');
+	is(state_is($name, 'half_open'), 1, 'both go on');
+	is(answer("$where/"), 503, 'no permit is left');
 
-my @lines = $t->log_lines('breaker');
+	wait_for(sub { state_is($name, 'closed') });
+	is(answer("$where/"), 200, 'closed, and they still go on');
 
-like($lines[-1], qr/breaker "backend" closed: 2 trial calls succeeded$/,
-     'told without a request');
+	my @lines = $t->log_lines(qr/breaker "$name"/);
 
-# what becomes of them tells nothing more
+	like($lines[-1], qr/breaker "$name" closed: 2 trial calls succeeded$/,
+	     'told without a request');
 
-$b->tell('stall');
-$c[0]->closed();
-(pop @c)->close();
-$t->wait_metric(0, 'nginx_upstream_requests_in_flight');
-is(state_is('closed'), 1, 'still closed');
+	# what becomes of them tells nothing more
+
+	$b->tell('stall');
+	$c[0]->closed();
+	(pop @c)->close();
+	$t->wait_metric(0, 'nginx_upstream_requests_in_flight');
+	is(state_is($name, 'closed'), 1, 'still closed');
+}
 
 # one that breaks off before is a failure
 
 is($t->get('/status/502')->{status}, 502, 'opens');
 wait_for(sub { $t->get('/half')->{status} == 200 });
-is(state_is('open'), 1, 'half an answer');
+is(state_is('backend', 'open'), 1, 'half an answer');
 
 done_testing();
