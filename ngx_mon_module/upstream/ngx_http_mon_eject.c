@@ -20,6 +20,8 @@ static void ngx_http_mon_guard_decide(ngx_http_mon_gate_t *gate,
 static void ngx_http_mon_guard_ejected(ngx_http_mon_gate_t *gate,
     ngx_http_mon_guard_t *guard, uint64_t time, u_char *why,
     ngx_http_mon_census_t *census, ngx_log_t *log);
+static void ngx_http_mon_guard_lasting(ngx_http_mon_gate_t *gate,
+    ngx_http_mon_guard_t *guard, uint64_t now);
 static void ngx_http_mon_gate_sweep(ngx_http_mon_gate_t *gate, uint64_t now);
 static void ngx_http_mon_gate_compare(ngx_http_mon_gate_t *gate,
     ngx_http_mon_seat_t **seats, uint64_t *rates, uint64_t now);
@@ -27,7 +29,10 @@ static ngx_uint_t ngx_http_mon_gate_rates(ngx_http_mon_gate_t *gate,
     ngx_http_mon_seat_t **seats, uint64_t *rates, uint64_t now);
 
 
-#define NGX_HTTP_MON_WHY_LEN  128
+#define NGX_HTTP_MON_WHY_LEN      128
+
+/* so long an answer on trial may take once it has begun, milliseconds */
+#define NGX_HTTP_MON_TRIAL_GRACE  1000
 
 
 void
@@ -234,6 +239,14 @@ ngx_http_mon_gate_tick(ngx_http_mon_gate_t *gate, uint64_t now,
 
     ngx_http_mon_gate_refresh(gate, now);
 
+    for (i = 0; i < gate->nseats; i++) {
+        seat = &gate->seats[i];
+
+        if (seat->guard && seat->guard->trial) {
+            ngx_http_mon_guard_lasting(gate, seat->guard, now);
+        }
+    }
+
     if (!leader) {
         return;
     }
@@ -257,6 +270,23 @@ ngx_http_mon_gate_tick(ngx_http_mon_gate_t *gate, uint64_t now,
     if (gate->conf.stdev) {
         ngx_http_mon_gate_sweep(gate, now);
     }
+}
+
+
+/* the answer on trial began well, and goes on: its end is not waited for */
+
+static void
+ngx_http_mon_guard_lasting(ngx_http_mon_gate_t *gate,
+    ngx_http_mon_guard_t *guard, uint64_t now)
+{
+    if (now - guard->answered < NGX_HTTP_MON_TRIAL_GRACE) {
+        return;
+    }
+
+    guard->trial->trial = 0;
+    guard->trial = NULL;
+
+    ngx_http_mon_guard_trial(gate, guard, 0, now, ngx_cycle->log);
 }
 
 

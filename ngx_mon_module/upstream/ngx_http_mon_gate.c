@@ -452,6 +452,7 @@ ngx_http_mon_gate_told(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
 
     if (call->trial) {
         call->trial = 0;
+        guard->trial = NULL;
         ngx_http_mon_guard_trial(gate, guard, call->verdict,
                                  ngx_current_msec, log);
         return;
@@ -466,16 +467,32 @@ ngx_http_mon_gate_told(ngx_http_mon_call_t *call, ngx_http_mon_guard_t *guard)
 void
 ngx_http_mon_gate_header(ngx_http_mon_call_t *call)
 {
+    ngx_uint_t             status;
+    ngx_http_mon_gate_t   *gate;
     ngx_http_mon_guard_t  *guard;
 
     guard = call->guard;
 
+    if (guard == NULL) {
+        return;
+    }
+
+    gate = call->attempt.origin->hook->gate;
+    status = call->attempt.status;
+
     /* a tunnel may stay for days */
 
-    if (guard && call->attempt.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+    if (status == NGX_HTTP_SWITCHING_PROTOCOLS) {
         call->trial = 0;
-        ngx_http_mon_guard_trial(call->attempt.origin->hook->gate, guard, 0,
-                                 ngx_current_msec,
+        ngx_http_mon_guard_trial(gate, guard, 0, ngx_current_msec,
                                  call->attempt.request->connection->log);
+        return;
+    }
+
+    if (!(ngx_http_mon_verdict(status, ngx_http_mon_attempt_5xx(status))
+          & gate->on))
+    {
+        guard->trial = call;
+        guard->answered = ngx_current_msec;
     }
 }

@@ -35,6 +35,11 @@ struct ngx_http_mon_guard_s {
     ngx_uint_t                    mode;
     /* attempts */
     ngx_uint_t                    refs;
+
+    /* on trial: the call that has a good answer, and since when; or NULL */
+    ngx_http_mon_call_t          *trial;
+    ngx_msec_t                    answered;
+
     ngx_uint_t                    seated;
     ngx_uint_t                    counted;
 
