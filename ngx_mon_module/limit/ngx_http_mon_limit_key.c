@@ -296,7 +296,7 @@ ngx_http_mon_limit_refund(ngx_http_mon_limit_try_t *t, uint64_t now)
             return;
         }
 
-        next = ngx_mon_gcra_back(t->rate, word, t->cost);
+        next = ngx_mon_gcra_back(word, t->cost * t->rate->cost);
 
         if (__atomic_compare_exchange_n(&key->word, &word, next, 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

@@ -313,17 +313,25 @@ ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now, ngx_mon_gcra_t *g)
 
 
 void
-ngx_mon_allowance_refund(ngx_mon_allowance_t *a)
+ngx_mon_allowance_refund(ngx_mon_allowance_t *a, uint64_t until, uint64_t now)
 {
-    uint64_t  tat;
+    uint64_t  tat, left, ticks;
+
+    left = until - now;
+
+    if ((int64_t) left <= 0) {
+        return;
+    }
 
     do {
         if (ngx_mon_allowance_read(a, &tat) != NGX_OK) {
             return;
         }
 
-    } while (!ngx_mon_allowance_set(a, tat,
-                                    ngx_mon_gcra_back(&a->rate, tat, 1)));
+        ticks = (left > a->rate.cost / a->rate.unit) ? a->rate.cost
+                                                     : left * a->rate.unit;
+
+    } while (!ngx_mon_allowance_set(a, tat, ngx_mon_gcra_back(tat, ticks)));
 }
 
 

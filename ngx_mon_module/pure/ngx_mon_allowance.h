@@ -77,15 +77,20 @@ ngx_int_t ngx_mon_allowance_take(ngx_mon_allowance_t *a, uint64_t now,
 ngx_int_t ngx_mon_allowance_ask(ngx_mon_allowance_t *a, uint64_t now,
     ngx_mon_gcra_t *g);
 
-/* Gives one request back that was taken. */
-void ngx_mon_allowance_refund(ngx_mon_allowance_t *a);
+/*
+ * Gives one request back that was taken, but for what has come back by itself:
+ * until is when all of it has.  Both are nanoseconds.
+ */
+void ngx_mon_allowance_refund(ngx_mon_allowance_t *a, uint64_t until,
+    uint64_t now);
 
 
 /*
- * The usual case of ngx_mon_allowance_take(), nothing but this: 1, a request
- * was taken, or 0, that is to be asked what there is.
+ * The usual case of ngx_mon_allowance_take(), nothing but this: a request was
+ * taken, and has come back by itself in so many ticks, or 0, that is to be
+ * asked what there is.
  */
-static ngx_inline ngx_uint_t
+static ngx_inline uint64_t
 ngx_mon_allowance_quick(ngx_mon_allowance_t *a, uint64_t now)
 {
     uint64_t  t, tat, next;
@@ -102,9 +107,10 @@ ngx_mon_allowance_quick(ngx_mon_allowance_t *a, uint64_t now)
 
     /* a word that is gone, or a state that is none, is not usual */
 
-    return next - t <= a->rate.limit && tat + 1 != 0 && next + 1 > 1
-           && __atomic_compare_exchange_n(a->word, &tat, next, 0,
-                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return (next - t <= a->rate.limit && tat + 1 != 0 && next + 1 > 1
+            && __atomic_compare_exchange_n(a->word, &tat, next, 0,
+                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+           ? next - t : 0;
 }
 
 

@@ -190,14 +190,9 @@ ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t now,
 
 
 uint64_t
-ngx_mon_gcra_back(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t n)
+ngx_mon_gcra_back(uint64_t tat, uint64_t ticks)
 {
-    if (tat == 0) {
-        return 0;
-    }
-
-    return ngx_mon_gcra_state(tat - ((n > rate->burst) ? rate->limit
-                                                       : n * rate->cost));
+    return tat ? ngx_mon_gcra_state(tat - ticks) : 0;
 }
 
 

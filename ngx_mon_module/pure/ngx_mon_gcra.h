@@ -109,12 +109,8 @@ ngx_int_t ngx_mon_rate_parse(ngx_mon_rate_t *rate, const ngx_str_t *s,
 void ngx_mon_gcra_judge(const ngx_mon_rate_t *rate, uint64_t tat,
     uint64_t now, uint64_t n, ngx_mon_gcra_t *g);
 
-/*
- * The state after n requests that were taken at this rate are given back; 0 if
- * it is 0.
- */
-uint64_t ngx_mon_gcra_back(const ngx_mon_rate_t *rate, uint64_t tat,
-    uint64_t n);
+/* The state after ticks that were taken are given back; 0 if it is 0. */
+uint64_t ngx_mon_gcra_back(uint64_t tat, uint64_t ticks);
 
 /* Whether the allowance is full again, at now: 1 or 0. */
 ngx_uint_t ngx_mon_gcra_idle(uint32_t unit, uint64_t tat, uint64_t now);

@@ -123,6 +123,8 @@ ngx_http_mon_quota_charged(ngx_http_mon_call_t *call, ngx_uint_t limited)
     }
 
     charge->held = &call->attempt.origin->hook->quota->allowance;
+    charge->until = ngx_http_mon_quota_now()
+                    + charge->held->rate.cost / charge->held->rate.unit;
 
     if (call->attempt.series) {
         ngx_http_mon_quota_use(charge);
@@ -137,19 +139,27 @@ ngx_http_mon_quota_charged(ngx_http_mon_call_t *call, ngx_uint_t limited)
 static ngx_int_t
 ngx_http_mon_quota_take(ngx_http_mon_quota_t *q, ngx_http_mon_charge_t *charge)
 {
+    uint64_t              now, ticks;
     ngx_mon_gcra_t        g;
     ngx_mon_allowance_t  *a;
 
-    if (ngx_http_mon_quota_quick(q)) {
-        charge->held = &q->allowance;
+    a = ngx_http_mon_quota_whole(q);
+
+    if (a == NULL) {
         return NGX_OK;
     }
 
-    a = ngx_http_mon_quota_whole(q);
+    now = ngx_http_mon_quota_now();
+    ticks = ngx_mon_allowance_quick(a, now);
 
-    if (a == NULL
-        || ngx_mon_allowance_take(a, ngx_http_mon_quota_now(), &g) != NGX_OK)
-    {
+    if (ngx_mon_likely(ticks)) {
+        charge->held = a;
+        charge->until = now + ticks / a->rate.unit;
+
+        return NGX_OK;
+    }
+
+    if (ngx_mon_allowance_take(a, now, &g) != NGX_OK) {
         return NGX_OK;
     }
 
@@ -159,6 +169,7 @@ ngx_http_mon_quota_take(ngx_http_mon_quota_t *q, ngx_http_mon_charge_t *charge)
     }
 
     charge->held = a;
+    charge->until = now + g.reset;
 
     return NGX_OK;
 }
@@ -336,7 +347,8 @@ ngx_http_mon_quota_release(ngx_http_mon_charge_t *charge)
     }
 
     if (ngx_mon_active) {
-        ngx_mon_allowance_refund(charge->held);
+        ngx_mon_allowance_refund(charge->held, charge->until,
+                                 ngx_http_mon_quota_now());
     }
 
     ngx_http_mon_quota_use(charge);

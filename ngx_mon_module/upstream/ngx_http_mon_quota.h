@@ -60,6 +60,8 @@ struct ngx_http_mon_charge_s {
     /* taken, but not yet used by an attempt, or NULL; of a peer that is held */
     ngx_mon_allowance_t             *held;
     ngx_http_mon_guard_t            *guard;
+    /* when it has come back by itself, nanoseconds */
+    uint64_t                         until;
     /* by an attempt that came to nothing */
     ngx_uint_t                       carried;
 

@@ -262,6 +262,7 @@ ngx_http_mon_quota_try(ngx_http_mon_charge_t *charge,
     }
 
     charge->held = a;
+    charge->until = now + g.reset;
     charge->guard = guard;
     guard->refs++;
 

@@ -81,10 +81,10 @@ static void
 check_back(const ngx_mon_rate_t *rate, uint64_t tat, uint64_t n,
     const ngx_mon_gcra_t *g)
 {
-    check(ngx_mon_gcra_back(rate, 0, n) == 0);
+    check(ngx_mon_gcra_back(0, n) == 0);
 
     if (g->allowed && n && tat + 1 > 1 && tat == g->next - n * rate->cost) {
-        check(ngx_mon_gcra_back(rate, g->next, n) == tat);
+        check(ngx_mon_gcra_back(g->next, n * rate->cost) == tat);
     }
 }
 

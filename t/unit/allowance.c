@@ -82,7 +82,14 @@ allowance_takes(void **state)
     assert_int_equal(g.wait, SEC / 10);
     assert_int_equal(allowance_left(&a, NOW), 0);
 
-    ngx_mon_allowance_refund(&b);
+    /* but for what has come back by itself */
+
+    ngx_mon_allowance_refund(&b, NOW + SEC / 10, NOW + SEC / 10);
+    assert_int_equal(allowance_left(&a, NOW), 0);
+    ngx_mon_allowance_refund(&b, NOW + SEC / 10, NOW + SEC / 10 - 1);
+    assert_int_equal(*a.word, NOW + SEC / 10 * 3 - 1);
+    ngx_mon_allowance_refund(&b, NOW + SEC / 10, NOW + 1);
+    assert_int_equal(*a.word, NOW + SEC / 10 * 2);
     assert_int_equal(allowance_left(&a, NOW), 1);
     assert_int_equal(allowance_left(&a, NOW + SEC), 3);
 }
@@ -184,7 +191,7 @@ allowance_killed(void **state)
 
     assert_int_equal(ngx_mon_allowance_take(&a, NOW, &g), NGX_DECLINED);
     assert_int_equal(ngx_mon_allowance_ask(&a, NOW, &g), NGX_DECLINED);
-    ngx_mon_allowance_refund(&a);
+    ngx_mon_allowance_refund(&a, NOW + SEC, NOW);
     ngx_mon_allowance_sweep(&a, NOW + SEC);
     assert_int_equal(*word, GONE);
 
@@ -286,7 +293,7 @@ allowance_late(void **state)
     assert_int_equal(allowance_take(&a, NOW), 0);
     assert_int_equal(a.rate.unit, 11);
 
-    ngx_mon_allowance_refund(&a);
+    ngx_mon_allowance_refund(&a, NOW + SEC, NOW);
     assert_int_equal(allowance_left(&b, NOW), 1);
 
     /* what is idle when the rate changes is not 0 either */

@@ -146,7 +146,7 @@ late_ask(void)
 static void
 late_refund(void)
 {
-    ngx_mon_allowance_refund(&late);
+    ngx_mon_allowance_refund(&late, NOW + SEC, NOW);
 }
 
 
@@ -182,7 +182,7 @@ other_take(void)
 static ngx_uint_t
 other_refund(void)
 {
-    ngx_mon_allowance_refund(&other);
+    ngx_mon_allowance_refund(&other, NOW + SEC, NOW);
 
     return 1;
 }

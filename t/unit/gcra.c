@@ -359,15 +359,15 @@ gcra_reserved(void **state)
     assert_int_equal(gcra_take(-SEC - 2, 1), 1);
     assert_int_equal(word, (uint64_t) -2);
 
-    word = ngx_mon_gcra_back(&rate, word, 1);
+    word = ngx_mon_gcra_back(word, 1 * rate.cost);
     assert_int_equal(word, -SEC - 2);
 
     word = SEC;
-    word = ngx_mon_gcra_back(&rate, word, 1);
+    word = ngx_mon_gcra_back(word, 1 * rate.cost);
     assert_int_equal(word, 1);
 
     word = SEC - 1;
-    word = ngx_mon_gcra_back(&rate, word, 1);
+    word = ngx_mon_gcra_back(word, 1 * rate.cost);
     assert_int_equal(word, 1);
 }
 
@@ -378,23 +378,23 @@ gcra_refunds(void **state)
     gcra_rate("7r/s", 9);
 
     assert_int_equal(gcra_take(NOW, 10), 1);
-    word = ngx_mon_gcra_back(&rate, word, 3);
+    word = ngx_mon_gcra_back(word, 3 * rate.cost);
     assert_int_equal(gcra_take(NOW, 0), 1);
     assert_int_equal(g.remaining, 3);
 
-    word = ngx_mon_gcra_back(&rate, word, 0);
-    word = ngx_mon_gcra_back(&rate, word, 7);
+    word = ngx_mon_gcra_back(word, 0 * rate.cost);
+    word = ngx_mon_gcra_back(word, 7 * rate.cost);
     assert_int_equal(gcra_take(NOW, 0), 1);
     gcra_found(10, 0, 0, 0);
 
     /* of a key that was set to 0 meanwhile, and of more than there can be */
 
     word = 0;
-    word = ngx_mon_gcra_back(&rate, word, 1);
+    word = ngx_mon_gcra_back(word, 1 * rate.cost);
     assert_int_equal(word, 0);
 
     word = NOW * 7;
-    word = ngx_mon_gcra_back(&rate, word, 0xffffffff);
+    word = ngx_mon_gcra_back(word, rate.limit);
     assert_int_equal(word, NOW * 7 - rate.limit);
 }
 
@@ -656,7 +656,7 @@ model_event(model_t *m, uint64_t now, uint64_t *seed)
         used = ngx_min(n, m->burst + 1);
 
         if (m->level >= (unsigned __int128) used * m->period) {
-            word = ngx_mon_gcra_back(&rate, word, n);
+            word = ngx_mon_gcra_back(word, used * rate.cost);
             m->level -= (unsigned __int128) used * m->period;
         }
 
@@ -781,7 +781,7 @@ gcra_thread(void *data)
         *admitted += r.allowed;
 
         if (r.allowed && i % 3 == 0) {
-            while (!gcra_put(&tat, ngx_mon_gcra_back(&rate, tat, 1))) {
+            while (!gcra_put(&tat, ngx_mon_gcra_back(tat, 1 * rate.cost))) {
                 /* void */
             }
 
