@@ -30,6 +30,7 @@ static ngx_int_t ngx_http_mon_retry_wanted(ngx_http_mon_call_t *call,
     ngx_uint_t verdict, ngx_uint_t tries);
 static ngx_int_t ngx_http_mon_retry_grant(ngx_http_mon_call_t *call);
 static ngx_int_t ngx_http_mon_retry_reserve(ngx_http_mon_call_t *call);
+static void ngx_http_mon_retry_release(ngx_http_mon_call_t *call);
 static void ngx_http_mon_retry_settle(ngx_http_mon_call_t *call,
     ngx_uint_t outcome);
 static ngx_uint_t ngx_http_mon_retry_outcome(ngx_http_mon_call_t *call);
@@ -228,7 +229,12 @@ ngx_http_mon_retry_header(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
 
     verdict = ngx_http_mon_verdict(call->attempt.status, NGX_DECLINED);
 
-    if (ngx_mon_likely(verdict == 0) || call->retrial == NULL) {
+    if (call->retrial == NULL) {
+        return;
+    }
+
+    if (ngx_mon_likely(verdict == 0)) {
+        ngx_http_mon_retry_release(call);
         return;
     }
 
@@ -248,6 +254,7 @@ ngx_http_mon_retry_header(ngx_http_mon_call_t *call, ngx_peer_connection_t *pc)
         break;
 
     default: /* NGX_DECLINED */
+        ngx_http_mon_retry_release(call);
         break;
     }
 }
@@ -422,7 +429,7 @@ ngx_http_mon_retry_grant(ngx_http_mon_call_t *call)
     if (ngx_http_mon_breaker_again(call) != NGX_OK
         || (call->charge && ngx_http_mon_quota_again(call) != NGX_OK))
     {
-        ngx_mon_add(call->counted, NGX_MON_RETRYING, -1);
+        ngx_http_mon_retry_release(call);
         return NGX_BUSY;
     }
 
@@ -466,14 +473,28 @@ ngx_http_mon_retry_reserve(ngx_http_mon_call_t *call)
         return NGX_BUSY;
     }
 
+    call->retrial->placed = 1;
+
     return NGX_OK;
+}
+
+
+/* an answer that may go on for hours needs no place of the budget */
+
+static void
+ngx_http_mon_retry_release(ngx_http_mon_call_t *call)
+{
+    if (call->retrial->placed) {
+        call->retrial->placed = 0;
+        ngx_mon_add(call->counted, NGX_MON_RETRYING, -1);
+    }
 }
 
 
 static void
 ngx_http_mon_retry_settle(ngx_http_mon_call_t *call, ngx_uint_t outcome)
 {
-    ngx_mon_add(call->counted, NGX_MON_RETRYING, -1);
+    ngx_http_mon_retry_release(call);
     ngx_mon_add(call->counted, NGX_MON_RETRIES + outcome, 1);
 
     call->retrial->granted = 0;

@@ -91,6 +91,8 @@ struct ngx_http_mon_retrial_s {
     unsigned                         granted:1;
     /* and it has not begun */
     unsigned                         pending:1;
+    /* it holds a place of the budget */
+    unsigned                         placed:1;
 };
 
 

@@ -3,7 +3,8 @@
 # Copyright (C) The ngx_mon authors
 
 # A WebSocket may come of a retry; once switched it is no request in flight
-# any more, of which a budget is a share.
+# any more, of which a budget is a share.  Nor does a download that came of one
+# hold a place of the budget: it may go on for as long.
 
 use NgxMon;
 
@@ -23,6 +24,8 @@ server {
     proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection upgrade;
+
+    proxy_buffering off;
 
     location / { proxy_pass http://backend; }
     location /off/ { proxy_pass http://backend; mon_retry off; }
@@ -63,5 +66,28 @@ for my $where ('', '/off') {
 		for qw/ calls retries /;
 	is($m->get('nginx_upstream_retries_total'), 1, "$uri: decisions");
 }
+
+# a long answer
+
+my $client = $t->client();
+
+$client->send_request('GET', '/stall/first/1/close');
+like($client->read_until(qr/x{50}/), qr/ 200 /, 'half of the answer');
+
+my $m = $t->metrics();
+
+is($m->get('nginx_upstream_requests_in_flight'), 1, 'it goes on');
+is($m->get('nginx_upstream_calls_in_flight'), 1, 'a call');
+is($m->get('nginx_upstream_retries_in_flight'), 0, 'no retry any more');
+is($m->get('nginx_upstream_retries_total'), 1, 'not told yet');
+
+$client->close();
+$t->wait_metric(0, 'nginx_upstream_requests_in_flight');
+
+$m = $t->metrics();
+
+is($m->get("nginx_upstream_${_}_in_flight"), 0, "no $_ after it")
+	for qw/ calls retries /;
+is($m->get('nginx_upstream_retries_total'), 2, 'told');
 
 done_testing();
