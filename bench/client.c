@@ -200,7 +200,23 @@ numbered(const char *format, int i)
 }
 
 
-/* client count PORT URI N CONNS: keep-alive connections, one request in each */
+/* goes before all other processes of its core: whether it may */
+
+static int
+first(void)
+{
+    struct sched_param  param;
+
+    param.sched_priority = 1;
+
+    return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
+}
+
+
+/*
+ * client count PORT URI N CONNS: keep-alive connections, one request in each.
+ * A server on the same core sees them all at once.
+ */
 
 static void
 count(int port, char **argv)
@@ -217,6 +233,8 @@ count(int port, char **argv)
     for (i = 0; i < m; i++) {
         conn_open(&conns[i], port, 0);
     }
+
+    first();
 
     for (i = 0; i < n; i += m) {
 
@@ -402,7 +420,6 @@ latency(int port, char **argv)
     long                 i, n;
     double               due, step, start, *v;
     conn_t              *c = &conns[0];
-    struct sched_param   param;
 
     n = atol(argv[1]) * atol(argv[2]);
     step = 1e6 / atol(argv[1]);
@@ -414,8 +431,7 @@ latency(int port, char **argv)
 
     /* the instrument must not wait for a core behind the other clients */
 
-    param.sched_priority = 1;
-    printf("realtime %d\n", sched_setscheduler(0, SCHED_FIFO, &param) == 0);
+    printf("realtime %d\n", first());
 
     conn_open(c, port, 0);
     conn_get(c, argv[0]);

@@ -140,11 +140,11 @@ keepalive_timeout 1h;
                              capture_output=True, text=True).stdout
         return [int(p) for p in out.split()] or [self.proc.pid]
 
-    def client(self, mode, *args, wait=True):
+    def client(self, mode, *args, wait=True, cpus=CLIENT_CPUS):
         """Runs the client; its figures as a dict, or the process."""
         proc = subprocess.Popen([CLIENT, mode, str(self.port)]
                                 + [str(a) for a in args],
-                                preexec_fn=on_cpus(CLIENT_CPUS, True),
+                                preexec_fn=on_cpus(cpus, True),
                                 start_new_session=True,
                                 stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@ import socket
 import tempfile
 
 from callgrind import Profile
-from common import Error, Server, Table
+from common import SERVER_CPU, Error, Server, Table
 
 CONNS = int(os.environ.get('BENCH_CONNECTIONS', 32))
 N = int(os.environ.get('BENCH_REQUESTS', 2000))
@@ -101,14 +101,17 @@ def part_of_nginx(fn):
 
 def profile(name, http, module, n, uri, before):
     with tempfile.NamedTemporaryFile() as out:
-        with Server(http, module=module, single=True,
+        # the requests of a round come at once where both have one core
+
+        with Server(http, module=module, single=True, cpu=SERVER_CPU,
                     wrapper=['valgrind', '-q', '--tool=callgrind',
                              f'--callgrind-out-file={out.name}']) as s:
             # another client: nginx's tree of timers is never empty
             with socket.create_connection(('127.0.0.1', s.port)):
                 if before:
-                    s.client('count', uri, before, CONNS)
-                s.client('count', uri, n, CONNS)
+                    s.client('count', uri, before, CONNS,
+                             cpus=[SERVER_CPU])
+                s.client('count', uri, n, CONNS, cpus=[SERVER_CPU])
 
         p = Profile(out.name)
 

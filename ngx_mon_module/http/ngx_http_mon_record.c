@@ -7,6 +7,10 @@
 #include "ngx_http_mon.h"
 
 
+/* beside the bits of methods */
+#define NGX_HTTP_MON_UPGRADED  ((uint32_t) 1 << 31)
+
+
 typedef struct {
     uint64_t                   start;      /* ngx_mon_now() */
     uint64_t                   header;     /* 0 until it is sent */
@@ -15,10 +19,8 @@ typedef struct {
     ngx_http_mon_loc_conf_t   *conf;
     ngx_mon_series_t          *series;
 
-    /* as the client sent it: an error page makes it GET */
-    unsigned                   method:24;
-
-    unsigned                   upgraded:8;
+    /* as the client sent it: an error page makes it GET; and a flag */
+    uint32_t                   method;
 
     /* of the upstream whose look-up in a cache was counted last, or 0 */
     uint32_t                   cached;
@@ -30,6 +32,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_mon_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mon_header_filter(ngx_http_request_t *r);
+static ngx_mon_noinline void ngx_http_mon_answered(ngx_http_request_t *r,
+    ngx_http_mon_ctx_t *ctx);
 static ngx_int_t ngx_http_mon_log_handler(ngx_http_request_t *r);
 static ngx_http_mon_ctx_t *ngx_http_mon_find_ctx(ngx_http_request_t *r);
 static ngx_mon_inline ngx_http_mon_ctx_t *ngx_http_mon_create_ctx(
@@ -155,7 +159,6 @@ ngx_http_mon_create_ctx(ngx_http_request_t *r, ngx_http_mon_loc_conf_t *mlcf)
     ctx->conf = mlcf;
     ctx->series = NULL;
     ctx->method = r->method;
-    ctx->upgraded = 0;
     ctx->cached = 0;
 
     ctx->cleanup.handler = ngx_http_mon_cleanup;
@@ -189,7 +192,7 @@ ngx_http_mon_leave(ngx_http_mon_ctx_t *ctx)
 {
     ngx_mon_add(ctx->series, NGX_MON_IN_FLIGHT, -1);
 
-    if (ngx_mon_unlikely(ctx->upgraded)) {
+    if (ngx_mon_unlikely(ctx->method & NGX_HTTP_MON_UPGRADED)) {
         ngx_mon_add(ctx->series, NGX_MON_UPGRADED, -1);
     }
 
@@ -214,7 +217,7 @@ ngx_http_mon_enter(ngx_http_mon_ctx_t *ctx, ngx_http_mon_loc_conf_t *mlcf)
 
     ngx_http_mon_begin(ctx, mlcf);
 
-    if (ngx_mon_unlikely(ctx->upgraded)) {
+    if (ngx_mon_unlikely(ctx->method & NGX_HTTP_MON_UPGRADED)) {
         ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
     }
 }
@@ -337,8 +340,7 @@ ngx_http_mon_rewrite_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mon_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_mon_ctx_t   *ctx;
-    ngx_http_upstream_t  *u;
+    ngx_http_mon_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_mon_module);
 
@@ -351,27 +353,31 @@ ngx_http_mon_header_filter(ngx_http_request_t *r)
         ctx = (r == r->main) ? ngx_http_mon_get_ctx(r) : NULL;
     }
 
-    u = r->upstream;
-
-    if (u) {
-        ngx_http_mon_cached(r, ctx ? &ctx->cached : NULL);
-        ngx_http_mon_follow(r, NGX_MON_ANSWERED);
+    if (r->upstream) {
+        ngx_http_mon_answered(r, ctx);
     }
 
     if (ctx && ctx->header == 0) {
-
         ctx->header = ngx_mon_now();
-
-        if (u && u->upgrade) {
-            ctx->upgraded = 1;
-
-            if (ctx->series) {
-                ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
-            }
-        }
     }
 
     return ngx_http_mon_next_header_filter(r);
+}
+
+
+static ngx_mon_noinline void
+ngx_http_mon_answered(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx)
+{
+    ngx_http_mon_cached(r, ctx ? &ctx->cached : NULL);
+    ngx_http_mon_follow(r, NGX_MON_ANSWERED);
+
+    if (r->upstream->upgrade && ctx && ctx->header == 0) {
+        ctx->method |= NGX_HTTP_MON_UPGRADED;
+
+        if (ctx->series) {
+            ngx_mon_add(ctx->series, NGX_MON_UPGRADED, 1);
+        }
+    }
 }
 
 
@@ -462,7 +468,8 @@ ngx_http_mon_done(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
         }
     }
 
-    s = ngx_http_mon_requests(s, ctx->method, status);
+    s = ngx_http_mon_requests(s, ctx->method & ~NGX_HTTP_MON_UPGRADED,
+                              status);
 
     if (ngx_mon_unlikely(s->shared)) {
         ngx_mon_touch(s);
@@ -493,7 +500,7 @@ ngx_http_mon_count(ngx_http_request_t *r, ngx_http_mon_ctx_t *ctx,
 
     cells = s->cells;
 
-    if (!ctx->upgraded) {
+    if (!(ctx->method & NGX_HTTP_MON_UPGRADED)) {
 
         h = s->hists;
         start = ctx->start;
